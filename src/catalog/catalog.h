@@ -1,0 +1,119 @@
+/*-------------------------------------------------------------------------
+ *
+ * catalog.h
+ *	  The extension's own tables: streams, partitions, views.
+ *
+ * Rows are read and written here and nowhere else, with heap calls that ask
+ * for no privilege: a worker runs as the stream's owner, who has none on
+ * these tables.  Callers check privileges first (security/).
+ *
+ * All structs are palloc'd in CurrentMemoryContext.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SE_CATALOG_H
+#define SE_CATALOG_H
+
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+typedef struct SeStream
+{
+	Oid			relid;			/* the staging table: the stream's identity */
+	Oid			dead_letters;	/* name_dead_letters */
+	char	   *server;			/* NULL: fed by hand only */
+	char	   *topic;
+	char	   *format;
+	Jsonb	   *fields;			/* {"column": "path"} */
+	char	   *event_time;		/* column, NULL: the record's timestamp */
+	Interval   *watermark_delay;	/* NULL: no watermark */
+	Interval   *allowed_lateness;
+	Interval   *idle_timeout;
+	char	   *startup_mode;	/* earliest, latest, timestamp, specific-offsets */
+	char	   *on_error;		/* dead_letter, fail, skip */
+	int			workers;
+	char		state;			/* SE_STATE_... */
+	Jsonb	   *options;
+	char	   *error;			/* why it failed, NULL when it did not */
+	TimestampTz error_at;		/* 0 when it did not */
+	int64		system_id;		/* the cluster and database it was made in or */
+	Oid			database;		/* resumed in: elsewhere it is paused */
+} SeStream;
+
+#define SE_STATE_RUNNING	'r'
+#define SE_STATE_PAUSED		'p'
+#define SE_STATE_FAILED		'f'
+
+typedef struct SePartition
+{
+	Oid			relid;			/* stream */
+	int32		partition;
+	int64		next_offset;
+	TimestampTz watermark;		/* max event time - delay; DT_NOBEGIN: none */
+	TimestampTz last_record_at; /* wall clock; 0: never */
+} SePartition;
+
+typedef struct SeView
+{
+	Oid			relid;			/* the view that users select from */
+	Oid			stream;			/* relid of the stream */
+	Oid			state;			/* relid of the state table */
+	char		kind;			/* SE_VIEW_AGGREGATE, ... */
+	char	   *query;			/* as the user wrote it */
+	char	   *delta_sql;		/* plan/ wrote it: keys and partial aggregates */
+	char	   *merge_sql;		/* plan/ wrote it: INSERT ... ON CONFLICT */
+	char	   *emit;			/* update */
+	Interval   *state_ttl;		/* NULL: kept for ever */
+	Interval   *allowed_lateness;	/* NULL: the stream's */
+	Jsonb	   *options;
+} SeView;
+
+#define SE_VIEW_AGGREGATE	'a'
+
+/* True when the extension exists in this database. */
+extern bool se_catalog_exists(void);
+
+extern void se_catalog_add_stream(const SeStream *stream);
+extern SeStream *se_catalog_get_stream(Oid relid, bool missing_ok);
+extern List *se_catalog_list_streams(void); /* of SeStream */
+extern void se_catalog_set_stream_state(Oid relid, char state,
+										const char *error);
+/* Marks this cluster and database as the stream's home (resume). */
+extern void se_catalog_adopt_stream(Oid relid);
+extern bool se_catalog_stream_is_home(const SeStream *stream);
+
+extern List *se_catalog_list_partitions(Oid stream);	/* of SePartition */
+extern void se_catalog_add_partition(const SePartition *partition);
+extern void se_catalog_delete_partitions(Oid stream);
+
+/*
+ * Moves a partition forward.  Fails with SE_ERRCODE_FENCED when the stored
+ * offset is not expected_offset: somebody else has moved it.
+ */
+extern void se_catalog_advance_partition(const SePartition *partition,
+										 int64 expected_offset);
+
+extern void se_catalog_add_view(const SeView *view);
+extern SeView *se_catalog_get_view(Oid relid, bool missing_ok);
+extern List *se_catalog_list_views(Oid stream); /* of SeView; InvalidOid: all */
+
+/*
+ * A relation is being dropped: forget the stream, view or state it was.
+ * Returns true when it was one of ours.
+ */
+extern bool se_catalog_forget_relation(Oid relid);
+
+/* Oid of schema "stream" and of our functions in it, for plan/. */
+extern Oid	se_catalog_schema(void);
+
+/* Options kept as jsonb: the text of one key, NULL when absent. */
+extern char *se_catalog_option(const Jsonb *options, const char *key);
+
+/* The same as a list of DefElem with String values. */
+extern List *se_catalog_options_list(const Jsonb *options);
+
+#define SE_ERRCODE_FENCED	MAKE_SQLSTATE('S', 'E', '0', '0', '1')
+
+#endif							/* SE_CATALOG_H */

@@ -1,0 +1,35 @@
+/*-------------------------------------------------------------------------
+ *
+ * state.h
+ *	  Applying one batch to the views of a stream.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SE_STATE_H
+#define SE_STATE_H
+
+#include "access/tupdesc.h"
+#include "utils/tuplestore.h"
+
+#include "../catalog/catalog.h"
+
+typedef struct SeViewState SeViewState;
+
+/*
+ * Makes what a worker keeps for one view between batches (plans).  Lives in
+ * CurrentMemoryContext, survives transactions and their abort.
+ */
+extern SeViewState *se_state_open(const SeView *view);
+
+/*
+ * Applies the rows of the batch to the view's state.  The caller is in a
+ * transaction, as the stream's owner, and made no snapshot.  rows has the
+ * stream's row type.  Errors are raised; the caller's subtransaction undoes
+ * what was done.  Returns the number of groups touched.
+ */
+extern int64 se_state_apply(SeViewState *state, Tuplestorestate *rows,
+							int64 nrows);
+
+extern void se_state_close(SeViewState *state);
+
+#endif							/* SE_STATE_H */
