@@ -83,6 +83,9 @@ extern void se_catalog_set_stream_state(Oid relid, char state,
 /* Marks this cluster and database as the stream's home (resume). */
 extern void se_catalog_adopt_stream(Oid relid);
 extern bool se_catalog_stream_is_home(const SeStream *stream);
+extern void se_catalog_set_startup_mode(Oid relid, const char *mode,
+										Jsonb *options);
+extern bool se_catalog_delete_stream(Oid relid);
 
 extern List *se_catalog_list_partitions(Oid stream);	/* of SePartition */
 extern void se_catalog_add_partition(const SePartition *partition);

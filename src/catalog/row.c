@@ -1,0 +1,143 @@
+/*-------------------------------------------------------------------------
+ *
+ * row.c
+ *	  Reading and writing rows of our own tables.
+ *
+ * They are ordinary logged tables, written with the calls that the system
+ * catalogs use: no privileges, no triggers, no planner, indexes kept.  Every
+ * scan takes a fresh snapshot, so what another transaction committed a moment
+ * ago is seen even in the middle of a long one.
+ *
+ * Crash: nothing is kept outside the tables.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/indexing.h"
+#include "commands/extension.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "catalog.h"
+#include "row.h"
+
+Oid
+se_catalog_schema(void)
+{
+	return get_namespace_oid("stream", true);
+}
+
+bool
+se_catalog_exists(void)
+{
+	Oid			schema = se_catalog_schema();
+
+	return OidIsValid(schema) &&
+		OidIsValid(get_extension_oid("stream_ext", true)) &&
+		OidIsValid(get_relname_relid("catalog_views", schema));
+}
+
+static Oid
+own_relation(const char *name)
+{
+	Oid			schema = se_catalog_schema();
+	Oid			relid = OidIsValid(schema) ?
+		get_relname_relid(name, schema) : InvalidOid;
+
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("table stream.%s does not exist", name),
+				 errhint("Run CREATE EXTENSION stream_ext in this database.")));
+	return relid;
+}
+
+void
+se_row_begin(SeRowScan *rows, const char *table, LOCKMODE lockmode,
+			 int nkeys, Oid key1, int32 key2)
+{
+	ScanKeyData keys[2];
+	char		pkey[NAMEDATALEN];
+
+	snprintf(pkey, sizeof(pkey), "%s_pkey", table);
+	rows->lockmode = lockmode;
+	rows->tuple = NULL;
+	rows->rel = table_open(own_relation(table), lockmode);
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(key1));
+	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(key2));
+	rows->scan = systable_beginscan(rows->rel, own_relation(pkey), true,
+									NULL, nkeys, keys);
+}
+
+bool
+se_row_next(SeRowScan *rows)
+{
+	rows->tuple = systable_getnext(rows->scan);
+	if (!HeapTupleIsValid(rows->tuple))
+		return false;
+	Assert(RelationGetNumberOfAttributes(rows->rel) <= SE_MAX_COLUMNS);
+	heap_deform_tuple(rows->tuple, RelationGetDescr(rows->rel),
+					  rows->values, rows->isnull);
+	return true;
+}
+
+void
+se_row_end(SeRowScan *rows)
+{
+	systable_endscan(rows->scan);
+	/* writers keep their lock to the end of the transaction */
+	table_close(rows->rel,
+				rows->lockmode == AccessShareLock ? AccessShareLock : NoLock);
+}
+
+void
+se_row_update(SeRowScan *rows)
+{
+	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(rows->rel),
+										rows->values, rows->isnull);
+
+	CatalogTupleUpdate(rows->rel, &rows->tuple->t_self, tuple);
+	heap_freetuple(tuple);
+}
+
+void
+se_row_delete(SeRowScan *rows)
+{
+	CatalogTupleDelete(rows->rel, &rows->tuple->t_self);
+}
+
+void
+se_row_insert(const char *table, Datum *values, bool *isnull)
+{
+	Relation	rel = table_open(own_relation(table), RowExclusiveLock);
+	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(rel), values, isnull);
+
+	CatalogTupleInsert(rel, tuple);
+	heap_freetuple(tuple);
+	table_close(rel, NoLock);
+	CommandCounterIncrement();
+}
+
+char *
+se_row_text(SeRowScan *rows, int column)
+{
+	if (rows->isnull[column])
+		return NULL;
+	return TextDatumGetCString(rows->values[column]);
+}
+
+void
+se_row_put_text(SeRowScan *rows, int column, const char *text)
+{
+	rows->isnull[column] = (text == NULL);
+	rows->values[column] = text ? CStringGetTextDatum(text) : (Datum) 0;
+}

@@ -1,0 +1,48 @@
+/*-------------------------------------------------------------------------
+ *
+ * row.h
+ *	  Rows of our own tables as Datum arrays; private to catalog/.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SE_CATALOG_ROW_H
+#define SE_CATALOG_ROW_H
+
+#include "access/genam.h"
+#include "access/htup.h"
+#include "access/skey.h"
+#include "utils/relcache.h"
+
+#define SE_MAX_COLUMNS 20
+
+/* One of our tables, open, with a scan over its primary key or all of it. */
+typedef struct SeRowScan
+{
+	Relation	rel;
+	SysScanDesc scan;
+	HeapTuple	tuple;			/* current row */
+	Datum		values[SE_MAX_COLUMNS];
+	bool		isnull[SE_MAX_COLUMNS];
+	LOCKMODE	lockmode;
+} SeRowScan;
+
+/*
+ * Opens "table" of schema stream and scans the rows whose leading primary key
+ * columns (oid, then int4) equal the nkeys given.  nkeys = 0 reads all.
+ */
+extern void se_row_begin(SeRowScan *rows, const char *table,
+						 LOCKMODE lockmode, int nkeys, Oid key1, int32 key2);
+extern bool se_row_next(SeRowScan *rows);	/* fills values and isnull */
+extern void se_row_end(SeRowScan *rows);
+
+/* Writes values and isnull back over the current row. */
+extern void se_row_update(SeRowScan *rows);
+extern void se_row_delete(SeRowScan *rows);
+
+extern void se_row_insert(const char *table, Datum *values, bool *isnull);
+
+/* NULL-able text of a column, palloc'd. */
+extern char *se_row_text(SeRowScan *rows, int column);
+extern void se_row_put_text(SeRowScan *rows, int column, const char *text);
+
+#endif							/* SE_CATALOG_ROW_H */

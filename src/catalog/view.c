@@ -1,0 +1,147 @@
+/*-------------------------------------------------------------------------
+ *
+ * view.c
+ *	  stream.catalog_views: what a stream's records are turned into.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+
+#include "catalog.h"
+#include "row.h"
+
+#define TABLE "catalog_views"
+
+enum
+{
+	COL_VIEW, COL_STREAM, COL_STATE, COL_KIND, COL_QUERY, COL_DELTA_SQL,
+	COL_MERGE_SQL, COL_EMIT, COL_STATE_TTL, COL_ALLOWED_LATENESS,
+	COL_OPTIONS,
+	NCOLS
+};
+
+void
+se_catalog_add_view(const SeView *v)
+{
+	Datum		values[NCOLS] = {0};
+	bool		isnull[NCOLS] = {0};
+
+	values[COL_VIEW] = ObjectIdGetDatum(v->relid);
+	values[COL_STREAM] = ObjectIdGetDatum(v->stream);
+	values[COL_STATE] = ObjectIdGetDatum(v->state);
+	values[COL_KIND] = CharGetDatum(v->kind);
+	values[COL_QUERY] = CStringGetTextDatum(v->query);
+	values[COL_DELTA_SQL] = CStringGetTextDatum(v->delta_sql);
+	values[COL_MERGE_SQL] = CStringGetTextDatum(v->merge_sql);
+	values[COL_EMIT] = CStringGetTextDatum(v->emit);
+	isnull[COL_STATE_TTL] = (v->state_ttl == NULL);
+	values[COL_STATE_TTL] = IntervalPGetDatum(v->state_ttl);
+	isnull[COL_ALLOWED_LATENESS] = (v->allowed_lateness == NULL);
+	values[COL_ALLOWED_LATENESS] = IntervalPGetDatum(v->allowed_lateness);
+	values[COL_OPTIONS] = JsonbPGetDatum(v->options);
+	se_row_insert(TABLE, values, isnull);
+	CacheInvalidateRelcacheByRelid(v->stream);
+}
+
+static Interval *
+copy_interval(SeRowScan *rows, int column)
+{
+	Interval   *copy;
+
+	if (rows->isnull[column])
+		return NULL;
+	copy = palloc(sizeof(Interval));
+	*copy = *DatumGetIntervalP(rows->values[column]);
+	return copy;
+}
+
+static SeView *
+make_view(SeRowScan *rows)
+{
+	SeView	   *v = palloc0(sizeof(SeView));
+
+	v->relid = DatumGetObjectId(rows->values[COL_VIEW]);
+	v->stream = DatumGetObjectId(rows->values[COL_STREAM]);
+	v->state = DatumGetObjectId(rows->values[COL_STATE]);
+	v->kind = DatumGetChar(rows->values[COL_KIND]);
+	v->query = se_row_text(rows, COL_QUERY);
+	v->delta_sql = se_row_text(rows, COL_DELTA_SQL);
+	v->merge_sql = se_row_text(rows, COL_MERGE_SQL);
+	v->emit = se_row_text(rows, COL_EMIT);
+	v->state_ttl = copy_interval(rows, COL_STATE_TTL);
+	v->allowed_lateness = copy_interval(rows, COL_ALLOWED_LATENESS);
+	v->options = (Jsonb *) PG_DETOAST_DATUM_COPY(rows->values[COL_OPTIONS]);
+	return v;
+}
+
+SeView *
+se_catalog_get_view(Oid relid, bool missing_ok)
+{
+	SeRowScan	rows;
+	SeView	   *view = NULL;
+
+	se_row_begin(&rows, TABLE, AccessShareLock, 1, relid, 0);
+	if (se_row_next(&rows))
+		view = make_view(&rows);
+	se_row_end(&rows);
+	if (view == NULL && !missing_ok)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("relation with OID %u is not a continuous view", relid),
+				 errhint("They are listed in stream.views.")));
+	return view;
+}
+
+List *
+se_catalog_list_views(Oid stream)
+{
+	SeRowScan	rows;
+	List	   *views = NIL;
+
+	se_row_begin(&rows, TABLE, AccessShareLock, 0, InvalidOid, 0);
+	while (se_row_next(&rows))
+	{
+		if (!OidIsValid(stream) ||
+			DatumGetObjectId(rows.values[COL_STREAM]) == stream)
+			views = lappend(views, make_view(&rows));
+	}
+	se_row_end(&rows);
+	return views;
+}
+
+/*
+ * A relation goes away.  As a stream it takes its progress along; its views
+ * were dropped before it or with it.  As a view or as a view's state it takes
+ * the view's row along.
+ */
+bool
+se_catalog_forget_relation(Oid relid)
+{
+	SeRowScan	rows;
+	bool		found = se_catalog_delete_stream(relid);
+
+	if (found)
+		se_catalog_delete_partitions(relid);
+
+	se_row_begin(&rows, TABLE, RowExclusiveLock, 0, InvalidOid, 0);
+	while (se_row_next(&rows))
+	{
+		Oid			stream = DatumGetObjectId(rows.values[COL_STREAM]);
+
+		if (DatumGetObjectId(rows.values[COL_VIEW]) != relid &&
+			DatumGetObjectId(rows.values[COL_STATE]) != relid &&
+			stream != relid)
+			continue;
+		se_row_delete(&rows);
+		if (stream != relid)
+			CacheInvalidateRelcacheByRelid(stream);
+		found = true;
+	}
+	se_row_end(&rows);
+	CommandCounterIncrement();
+	return found;
+}

@@ -1,0 +1,63 @@
+/*-------------------------------------------------------------------------
+ *
+ * guc.c
+ *	  The extension's settings.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "utils/guc.h"
+
+#include "guc.h"
+
+bool		se_guc_enabled = true;
+int			se_guc_max_workers = 16;
+int			se_guc_max_partitions = 4096;
+int			se_guc_commits_per_second = 200;
+int			se_guc_fetch_memory_kb = 64 * 1024;
+int			se_guc_discovery_interval_ms = 10000;
+
+void
+se_guc_init(void)
+{
+	DefineCustomBoolVariable("stream_ext.enabled",
+							 "Runs the streams' workers.",
+							 "Off stops all workers of the server; their streams go on where they were when it is on again.",
+							 &se_guc_enabled, true,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("stream_ext.max_workers",
+							"Most worker processes that all streams of the server may have at a time.",
+							"Each also counts against max_worker_processes.",
+							&se_guc_max_workers, 16, 1, 1024,
+							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("stream_ext.max_partitions",
+							"Most partitions whose progress can be watched at a time.",
+							NULL,
+							&se_guc_max_partitions, 4096, 16, 1000000,
+							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("stream_ext.commits_per_second",
+							"Most transactions a worker commits per second.",
+							"A record that comes after a pause is handled at once; a steady trickle shares transactions.",
+							&se_guc_commits_per_second, 200, 1, 100000,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("stream_ext.fetch_memory",
+							"Memory a worker may fill with records fetched ahead.",
+							"Takes effect when the worker starts.",
+							&se_guc_fetch_memory_kb, 64 * 1024, 4 * 1024, INT_MAX / 1024,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("stream_ext.discovery_interval",
+							"How often a worker looks for new partitions of its topic.",
+							NULL,
+							&se_guc_discovery_interval_ms, 10000, 100, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	MarkGUCPrefixReserved("stream_ext");
+}
