@@ -2,10 +2,10 @@
  * demo/reader.c
  *		Asks stream.partitions for the stream's offsets.
  *
- * It owns the one connection to PostgreSQL.  A server that is down, starting
- * or in recovery is no error: the question is asked again later, and whoever
- * sends holds back meanwhile.  A server that answers with an error is one:
- * the question itself must be wrong, so it ends the program.
+ * It owns the one connection to PostgreSQL.  A server that is down, starting,
+ * in recovery or just crashing is no error: the question is asked again later
+ * on a new connection, and whoever sends holds back meanwhile.  Any other
+ * answer means that the question itself is wrong, and ends the program.
  */
 #include "reader.h"
 
@@ -35,6 +35,13 @@ reader_new(const char *conninfo, const char *stream)
 	return reader;
 }
 
+static void
+ignore_notice(void *arg, const char *message)
+{
+	(void) arg;
+	(void) message;
+}
+
 static bool
 connected(Reader *reader)
 {
@@ -42,7 +49,20 @@ connected(Reader *reader)
 		return true;
 	PQfinish(reader->conn);
 	reader->conn = PQconnectdb(reader->conninfo);
+	PQsetNoticeProcessor(reader->conn, ignore_notice, NULL);
 	return PQstatus(reader->conn) == CONNECTION_OK;
+}
+
+/*
+ * The connection broke or the server is going down: no SQLSTATE at all, or one
+ * of class 57, operator intervention.
+ */
+static bool
+server_went_away(const PGresult *result)
+{
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+	return sqlstate == NULL || strncmp(sqlstate, "57", 2) == 0;
 }
 
 bool
@@ -63,13 +83,15 @@ reader_positions(Reader *reader, int64_t *next)
 						  1, NULL, values, NULL, NULL, 0);
 	if (PQresultStatus(result) != PGRES_TUPLES_OK)
 	{
-		if (PQstatus(reader->conn) == CONNECTION_OK)
+		if (!server_went_away(result))
 		{
 			fprintf(stderr, "replay: asking for the stream's position: %s",
 					PQresultErrorMessage(result));
 			exit(1);
 		}
 		PQclear(result);
+		PQfinish(reader->conn);
+		reader->conn = NULL;
 		return false;
 	}
 	for (row = 0; row < PQntuples(result); row++)
