@@ -61,8 +61,8 @@ speed=${speed:-1}
 
 if [ -n "$stop" ]; then
 	[ -f "$stop/demo.state" ] || fail "$stop is no directory of the demo"
-	work=$stop build=$(build_dir)/demo
-	cleanup
+	work=$stop
+	cleanup || fail "not all of it could be stopped, see above"
 	say "stopped, $work is gone"
 	exit 0
 fi
@@ -83,6 +83,7 @@ stage "installing the Debian packages that are missing" \
 
 build=$(build_dir)/demo
 work=$(as_user mktemp -d /tmp/stream_ext_demo.XXXXXX)
+remember build "$build"
 remember broker "$broker"
 remember server "$server"
 

@@ -2,6 +2,7 @@
 
 \pset footer off
 \pset null '-'
+\if :{?hours} \else \set hours 9 \set airlines 8 \endif
 
 \pset title 'departures_per_hour (latest hours, New York time)'
 SELECT to_char(window_start, 'Dy DD Mon HH24:MI') AS hour, origin, flights,
@@ -9,7 +10,7 @@ SELECT to_char(window_start, 'Dy DD Mon HH24:MI') AS hour, origin, flights,
        worst_delay AS "worst delay", cancelled
 FROM departures_per_hour
 ORDER BY window_start DESC, origin
-LIMIT 9;
+LIMIT :hours;
 
 \pset title 'flights_per_carrier joined with the table airlines'
 SELECT name AS airline, flights, round(average_delay, 1) AS "average delay",
@@ -17,7 +18,7 @@ SELECT name AS airline, flights, round(average_delay, 1) AS "average delay",
 FROM flights_per_carrier
 JOIN airlines USING (carrier)
 ORDER BY flights DESC
-LIMIT 8;
+LIMIT :airlines;
 
 \pset title 'stream.status'
 SELECT stream, state, lag, rows_per_second::int AS "rows/s",

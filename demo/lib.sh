@@ -167,12 +167,20 @@ read_status()
 	[ ! -f "$work/replay.status" ] || . "$work/replay.status"
 }
 
-# psql's borders as lines where the terminal can show them
+# look [ROWS]: demo/3-look.sql, in so many lines.  psql's borders are drawn as
+# lines where the terminal can show them, and left out when it is low.
 look()
 {
-	local style=ascii
+	local rows=${1:-99} style=ascii border=2 fixed=19 room hours
 	[[ ${LC_ALL:-${LC_CTYPE:-${LANG:-}}} != *[Uu][Tt][Ff]* ]] || style=unicode
-	psql -Xq -P pager=off -P border=2 -P linestyle="$style" \
+	if [ "$rows" -lt 30 ]; then
+		border=1 fixed=13
+	fi
+	room=$((rows > fixed + 2 ? rows - fixed : 2))
+	hours=$(((room + 1) / 2 < 9 ? (room + 1) / 2 : 9))
+	psql -Xq -P pager=off -P border="$border" -P linestyle="$style" \
+		-v hours="$hours" \
+		-v airlines="$((room - hours < 8 ? room - hours : 8))" \
 		-f demo/3-look.sql 2>&1
 }
 
@@ -193,14 +201,22 @@ pace()
 	esac
 }
 
+# frame ROWS
 frame()
 {
+	local rows=$(($1 - 3)) picture
 	printf 'stream_ext: the flights that left New York in 2013, %s\n' "$(pace)"
 	printf '%s  %s %d of %d sent, %s\n' \
 		"$new_york" "$(progress_bar)" "$sent" "$total" "$state"
-	[ ! -s "$work/chaos.log" ] || tail -n 2 "$work/chaos.log"
+	if [ -s "$work/chaos.log" ]; then
+		tail -n 1 "$work/chaos.log"
+		rows=$((rows - 1))
+	fi
 	echo
-	look || echo "PostgreSQL is not there at the moment; it is starting again"
+	if ! picture=$(look "$rows") && ! pg_isready -q; then
+		picture="PostgreSQL is not there at the moment; it is starting again"
+	fi
+	printf '%s\n' "$picture"
 }
 
 # Redraw in place: every line cleared to its end, then what is left below.
@@ -209,7 +225,7 @@ draw()
 	local picture rows
 	rows=$(stty size </dev/tty 2>/dev/null | cut -d' ' -f1)
 	[ "${rows:-0}" -gt 0 ] || rows=24
-	picture=$(frame | head -n $((rows - 1)))
+	picture=$(frame "$((rows - 1))" | head -n "$((rows - 1))")
 	if [ -z "$screen" ]; then
 		screen=on
 		printf '\e[?1049h\e[?25l\e[?7l'
@@ -404,7 +420,8 @@ process_gone()
 	! kill -0 "$1" 2>/dev/null
 }
 
-# End whatever runs and remove all; each part may be missing.
+# End whatever runs and remove all; each part may be missing.  $work stays when
+# PostgreSQL could not be stopped, so that it can be tried again.
 cleanup()
 {
 	local PG_BIN
@@ -413,7 +430,7 @@ cleanup()
 	stop_process replay
 	if [ -d "$work/pg/data" ]; then
 		PG_BIN=$(private_pg_bindir "$build/root")
-		pg_stop "$work/pg" immediate || :
+		pg_stop "$work/pg" immediate || return 1
 	fi
 	[ "$broker" != own ] || [ -z "${topic:-}" ] ||
 		test/tools/kafkatool topics "$server" delete "$topic" ||
@@ -440,6 +457,6 @@ finish()
 			2>/dev/null || :
 		say "logs are kept in $build/last-failure"
 	fi
-	cleanup
+	cleanup || say "PostgreSQL in $work could not be stopped"
 	exit "$rc"
 }
