@@ -13,6 +13,7 @@
 #define SE_RECORD_H
 
 #include "datatype/timestamp.h"
+#include "utils/jsonb.h"
 
 typedef struct SeRecord
 {
@@ -32,5 +33,8 @@ typedef struct SeRecord
  */
 typedef bool (*SeHeaderFn) (const SeRecord *rec, const char *name,
 							const char **value, size_t *len);
+
+/* All headers as a jsonb object of strings, NULL: none. */
+typedef Jsonb *(*SeHeadersFn) (const SeRecord *rec);
 
 #endif							/* SE_RECORD_H */

@@ -117,6 +117,9 @@ extern char *se_catalog_option(const Jsonb *options, const char *key);
 /* The same as a list of DefElem with String values. */
 extern List *se_catalog_options_list(const Jsonb *options);
 
+/* Somebody else moved our partition. */
 #define SE_ERRCODE_FENCED	MAKE_SQLSTATE('S', 'E', '0', '0', '1')
+/* The stream must not go on: it is marked failed. */
+#define SE_ERRCODE_STOPPED	MAKE_SQLSTATE('S', 'E', '0', '0', '2')
 
 #endif							/* SE_CATALOG_H */

@@ -126,6 +126,7 @@ typedef struct SeSourceRoutine
 						   int n);
 
 	SeHeaderFn	header;
+	SeHeadersFn headers;
 
 	/*
 	 * clean = false: on an error path; must not wait for anything and may

@@ -1,0 +1,180 @@
+/*-------------------------------------------------------------------------
+ *
+ * ingest.h
+ *	  From records to committed results: the one code path that the workers
+ *	  and stream.ingest() share.
+ *
+ * Order of calls, all inside one transaction of the caller:
+ *
+ *		se_ingest_lock()		waits for DDL; false: definition changed
+ *		se_ingest_records()		decode, stage, views, dead letters
+ *		se_progress_save()		offsets and watermarks
+ *
+ * Only worker.c starts and ends transactions.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SE_INGEST_H
+#define SE_INGEST_H
+
+#include "access/tupdesc.h"
+#include "executor/tuptable.h"
+#include "utils/rel.h"
+
+#include "../catalog/catalog.h"
+#include "../decode/decode.h"
+#include "../record.h"
+#include "../stats/stats.h"
+
+/* ---- progress.c: positions of the partitions we read ---- */
+
+typedef struct SePosition
+{
+	SePartition stored;			/* what the table says */
+	int64		next_offset;	/* with the running batch */
+	TimestampTz max_event_time; /* of the running batch, DT_NOBEGIN: none */
+	bool		seen;			/* got a record in the running batch */
+	SePartitionStats *stats;
+} SePosition;
+
+typedef struct SeProgress
+{
+	Oid			relid;
+	Interval	delay;			/* watermark_delay */
+	bool		has_delay;
+	int			n;
+	int			allocated;
+	SePosition *positions;		/* sorted by partition */
+	SePosition *last;			/* where the previous record was */
+	MemoryContext context;
+} SeProgress;
+
+extern SeProgress *se_progress_create(const SeStream *stream);
+/* Takes over a stored row; partitions must come in order. */
+extern SePosition *se_progress_add(SeProgress *progress,
+								   const SePartition *stored);
+extern SePosition *se_progress_find(SeProgress *progress, int32 partition);
+/* Notes one record; event_time DT_NOBEGIN: none. */
+extern void se_progress_note(SeProgress *progress, SePosition *position,
+							 int64 offset, TimestampTz event_time);
+extern void se_progress_save(SeProgress *progress);	/* in the transaction */
+extern void se_progress_committed(SeProgress *progress);
+extern void se_progress_reset(SeProgress *progress);	/* after an abort */
+
+/* ---- staging.c: the ring of unlogged segments ---- */
+
+typedef struct SeStaging SeStaging;
+
+extern SeStaging *se_staging_open(Oid relid, int64 max_rows,
+								  int64 max_age_us, SeStreamStats *stats);
+/* Per transaction. */
+extern void se_staging_begin(SeStaging *staging);
+extern void se_staging_write(SeStaging *staging, TupleTableSlot **slots,
+							 int n);
+extern void se_staging_end(SeStaging *staging);
+/* Lets go of rows older than max_age; in a transaction of the caller. */
+extern bool se_staging_tick_due(SeStaging *staging);
+extern void se_staging_tick(SeStaging *staging);
+
+/* ---- rowcheck.c: defaults, NOT NULL and CHECK of the stream's columns ---- */
+
+typedef struct SeRowCheck SeRowCheck;
+
+extern SeRowCheck *se_rowcheck_create(Relation rel);
+extern bool se_rowcheck_has_defaults(SeRowCheck *check);
+/* Puts defaults in place of missing fields. */
+extern void se_rowcheck_defaults(SeRowCheck *check, Datum *values,
+								 bool *isnull, const bool *missing);
+/* False: *column (may be NULL), *sqlstate and message say why. */
+extern bool se_rowcheck_test(SeRowCheck *check, TupleTableSlot *slot,
+							 const char **column, int *sqlstate,
+							 char *message, size_t size);
+
+/* ---- dead_letter.c ---- */
+
+typedef struct SeReject
+{
+	int			record;			/* index into the batch's records */
+	int			sqlstate;
+	const char *column;			/* or NULL */
+	const char *view;			/* qualified name, NULL: the record itself */
+	char	   *message;
+} SeReject;
+
+/* Inserts all of them, in the current transaction, as the current user. */
+extern void se_dead_letter_write(const SeStream *stream,
+								 const SeRecord *records,
+								 List *rejects, SeHeadersFn headers);
+
+/* ---- batch.c ---- */
+
+typedef struct SeIngest SeIngest;
+typedef struct SeLimits SeLimits;
+
+typedef struct SeBatchResult
+{
+	int64		rows;			/* accepted */
+	int64		rejected;		/* dead letters or skipped */
+	int64		bytes;			/* payload bytes read */
+} SeBatchResult;
+
+/*
+ * Reads the definition of a stream and prepares decoder, checks, staging and
+ * views.  In a transaction, as the stream's owner.  Lives in a context of its
+ * own below CurrentMemoryContext.
+ */
+extern SeIngest *se_ingest_open(Oid relid, SeHeaderFn header,
+								SeHeadersFn headers);
+extern void se_ingest_close(SeIngest *ingest);
+extern SeStream *se_ingest_stream(SeIngest *ingest);
+extern SeStreamStats *se_ingest_stats(SeIngest *ingest);
+extern SeStaging *se_ingest_staging(SeIngest *ingest);
+extern SeLimits *se_ingest_limits(SeIngest *ingest);
+
+/*
+ * Takes the lock that keeps DDL on the stream out until the transaction ends.
+ * False: the definition changed since open; open again.
+ */
+extern bool se_ingest_lock(SeIngest *ingest);
+
+/*
+ * Applies records.  careful = false: any error is thrown, and the caller may
+ * abort and come again with careful = true, which finds the records at fault
+ * and sets them aside.  progress may be NULL (a retry moves no offset);
+ * only_view restricts the views to one.
+ */
+extern SeBatchResult se_ingest_records(SeIngest *ingest,
+									   const SeRecord *records, int n,
+									   SeProgress *progress,
+									   bool careful, Oid only_view);
+
+/* After the commit: counters.  elapsed in microseconds. */
+extern void se_ingest_count(SeIngest *ingest, const SeBatchResult *result,
+							int64 elapsed_us);
+
+/* True when an error of this SQLSTATE is the record's fault. */
+extern bool se_ingest_is_poison(int sqlstate);
+
+/* ---- options of a stream, with defaults applied ---- */
+
+struct SeLimits
+{
+	int			batch_max_rows;
+	int64		batch_max_bytes;
+	int			batch_interval_us;	/* 0: by commits_per_second */
+	double		max_rows_per_second;	/* 0: no limit */
+	int64		staging_max_rows;
+	int64		staging_max_age_us; /* 0: no limit */
+	int			message_max_bytes;
+	int			statement_timeout_ms;
+};
+
+/* limits.c: raises errors with hints; the API calls it to check. */
+extern void se_limits_read(const Jsonb *options, SeLimits *limits);
+extern const char *const *se_limits_names(void);
+
+/* ---- worker.c ---- */
+
+extern PGDLLEXPORT void se_worker_main(Datum slot);
+
+#endif							/* SE_INGEST_H */

@@ -1,0 +1,176 @@
+/*-------------------------------------------------------------------------
+ *
+ * progress.c
+ *	  How far the partitions of one reader have come.
+ *
+ * "stored" is what the table holds and every other reader of it sees;
+ * next_offset and max_event_time run ahead of it within a batch and fall back
+ * to it when the batch is given up.  The watermark of a partition is the
+ * highest event time seen less the delay and never goes back.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "ingest.h"
+
+SeProgress *
+se_progress_create(const SeStream *stream)
+{
+	SeProgress *progress = palloc0(sizeof(SeProgress));
+
+	progress->relid = stream->relid;
+	progress->context = CurrentMemoryContext;
+	if (stream->watermark_delay)
+	{
+		progress->has_delay = true;
+		progress->delay = *stream->watermark_delay;
+	}
+	return progress;
+}
+
+SePosition *
+se_progress_add(SeProgress *progress, const SePartition *stored)
+{
+	SePosition *position;
+
+	Assert(progress->n == 0 ||
+		   progress->positions[progress->n - 1].stored.partition <
+		   stored->partition);
+	if (progress->n == progress->allocated)
+	{
+		int			size = Max(8, progress->allocated * 2);
+
+		if (progress->positions == NULL)
+			progress->positions = MemoryContextAlloc(progress->context,
+													 size * sizeof(SePosition));
+		else
+			progress->positions = repalloc(progress->positions,
+										   size * sizeof(SePosition));
+		progress->allocated = size;
+	}
+	position = &progress->positions[progress->n++];
+	memset(position, 0, sizeof(SePosition));
+	position->stored = *stored;
+	position->next_offset = stored->next_offset;
+	position->max_event_time = DT_NOBEGIN;
+	position->stats = se_stats_partition(MyDatabaseId, progress->relid,
+										 stored->partition, true);
+	if (position->stats)
+		pg_atomic_write_u64(&position->stats->next_offset,
+							stored->next_offset);
+	progress->last = NULL;
+	return position;
+}
+
+SePosition *
+se_progress_find(SeProgress *progress, int32 partition)
+{
+	int			low = 0;
+	int			high = progress->n;
+
+	if (progress->last && progress->last->stored.partition == partition)
+		return progress->last;
+	while (low < high)
+	{
+		int			mid = (low + high) / 2;
+
+		if (progress->positions[mid].stored.partition < partition)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (low == progress->n ||
+		progress->positions[low].stored.partition != partition)
+		return NULL;
+	progress->last = &progress->positions[low];
+	return progress->last;
+}
+
+void
+se_progress_note(SeProgress *progress, SePosition *position, int64 offset,
+				 TimestampTz event_time)
+{
+	position->seen = true;
+	if (offset >= position->next_offset)
+		position->next_offset = offset + 1;
+	if (event_time > position->max_event_time)
+		position->max_event_time = event_time;
+}
+
+static TimestampTz
+new_watermark(SeProgress *progress, SePosition *position)
+{
+	TimestampTz watermark;
+
+	if (!progress->has_delay ||
+		TIMESTAMP_IS_NOBEGIN(position->max_event_time))
+		return position->stored.watermark;
+	watermark = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval,
+														TimestampTzGetDatum(position->max_event_time),
+														IntervalPGetDatum(&progress->delay)));
+	return Max(watermark, position->stored.watermark);
+}
+
+/* Writes what moved.  The stored copy follows at se_progress_committed(). */
+void
+se_progress_save(SeProgress *progress)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	for (int i = 0; i < progress->n; i++)
+	{
+		SePosition *position = &progress->positions[i];
+		SePartition row = position->stored;
+
+		if (position->next_offset == position->stored.next_offset)
+			continue;
+		row.next_offset = position->next_offset;
+		row.watermark = new_watermark(progress, position);
+		if (position->seen)
+			row.last_record_at = now;
+		se_catalog_advance_partition(&row, position->stored.next_offset);
+	}
+}
+
+void
+se_progress_committed(SeProgress *progress)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	for (int i = 0; i < progress->n; i++)
+	{
+		SePosition *position = &progress->positions[i];
+
+		if (position->next_offset != position->stored.next_offset)
+		{
+			position->stored.watermark = new_watermark(progress, position);
+			position->stored.next_offset = position->next_offset;
+			if (position->seen)
+				position->stored.last_record_at = now;
+			if (position->stats)
+				pg_atomic_write_u64(&position->stats->next_offset,
+									position->next_offset);
+		}
+		position->max_event_time = DT_NOBEGIN;
+		position->seen = false;
+	}
+}
+
+void
+se_progress_reset(SeProgress *progress)
+{
+	for (int i = 0; i < progress->n; i++)
+	{
+		SePosition *position = &progress->positions[i];
+
+		position->next_offset = position->stored.next_offset;
+		position->max_event_time = DT_NOBEGIN;
+		position->seen = false;
+	}
+}

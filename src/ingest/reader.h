@@ -1,0 +1,78 @@
+/*-------------------------------------------------------------------------
+ *
+ * reader.h
+ *	  What one worker reads with: source, positions, definition, pacing.
+ *	  Private to ingest/.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SE_READER_H
+#define SE_READER_H
+
+#include "access/xlogdefs.h"
+
+#include "../source/source.h"
+#include "ingest.h"
+
+typedef struct SeReader
+{
+	Oid			relid;
+	int			worker_no;
+	int			n_workers;
+	const SeSourceRoutine *routine;
+	SeSource   *source;			/* NULL until the first definition */
+	SeIngest   *ingest;
+	SeProgress *progress;
+	bool		assigned;
+	MemoryContext context;		/* positions, records */
+
+	/* the running batch */
+	SeRecord   *records;
+	int			n_records;
+	int			max_records;
+	bool		more;			/* the batch was cut at a bound */
+
+	/* se_clock_us() times */
+	int64		next_start_us;
+	int64		partitions_due_us;
+	int64		report_due_us;
+
+	/* group offsets on their way to the broker once flushed */
+	SePartitionOffset *report;
+	int			n_report;
+	XLogRecPtr	report_lsn;
+	XLogRecPtr	last_commit_lsn;
+	bool		moved_since_report;
+	bool		has_problem;
+} SeReader;
+
+extern SeReader *se_reader_create(Oid relid, int worker_no, int n_workers);
+
+/* Opens the definition, and the source when there is none; in a transaction. */
+extern void se_reader_define(SeReader *reader, Oid relid);
+
+/* Finds and assigns partitions; in a transaction. */
+extern bool se_reader_partitions_due(SeReader *reader);
+extern void se_reader_find_partitions(SeReader *reader);
+
+/* Pacing: may a batch start now?  And how long is there nothing to do? */
+extern bool se_reader_may_start(SeReader *reader);
+extern long se_reader_timeout_ms(SeReader *reader, bool *on_socket);
+extern int	se_reader_fd(SeReader *reader);
+
+/* Fills records[] with what has arrived, up to the bounds. */
+extern void se_reader_poll(SeReader *reader);
+
+/* Control records and aborted ones at the ends of partitions. */
+extern bool se_reader_ends_moved(SeReader *reader);
+extern void se_reader_pass_ends(SeReader *reader);
+
+/* The batch that started at start_us is committed: lets its records go. */
+extern void se_reader_committed(SeReader *reader, int64 start_us, int64 rows);
+
+/* Refreshes figures and group offsets; raises what is fatal. */
+extern void se_reader_watch(SeReader *reader);
+
+extern void se_reader_close(SeReader *reader, bool clean);
+
+#endif							/* SE_READER_H */

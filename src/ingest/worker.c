@@ -1,0 +1,442 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker.c
+ *	  The worker process: one reader of some partitions of one stream.
+ *
+ * The loop is: wait, poll, and for what came one transaction
+ *
+ *		BEGIN
+ *		  lock the stream against DDL
+ *		  decode, stage, views, dead letters
+ *		  offsets and watermarks
+ *		COMMIT
+ *
+ * This file holds the extension's only begin and commit.  No transaction and
+ * no snapshot is held while waiting.  Every wait is on the latch, so SIGTERM
+ * ends the process at once; nothing here blocks inside the client library.
+ *
+ * Errors end the process with exit code 1 after the abort; the launcher
+ * starts it again with a growing delay.  Errors that would come again for
+ * ever, or would lose records, put the stream into state "failed" with the
+ * reason; its offsets stay.  A record at fault is set aside by a second,
+ * careful run over the same records (batch.c).
+ *
+ * Crash at any point: the transaction's results and offsets are both gone or
+ * both there.  Commits are asynchronous: the last ones may be lost together,
+ * and Kafka still has their records.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "storage/proc.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/timeout.h"
+#include "utils/wait_event.h"
+
+#include "../clock.h"
+#include "../compat.h"
+#include "../guc.h"
+#include "../security/security.h"
+#include "reader.h"
+
+#define WATCH_INTERVAL_US 200000	/* how often figures are refreshed */
+
+static SeWorkerSlot *slot;
+
+/* ---- coming and going ---- */
+
+static void
+leave(int code, Datum arg)
+{
+	LWLockAcquire(se_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < se_shared->n_partitions; i++)
+		if (se_partition_stats[i].worker_pid == MyProcPid)
+			se_partition_stats[i].worker_pid = 0;
+	if (slot->pid == MyProcPid)
+	{
+		slot->pid = 0;
+		slot->latch = NULL;
+	}
+	if (se_shared->launcher_latch)
+		SetLatch(se_shared->launcher_latch);
+	LWLockRelease(se_shared->lock);
+}
+
+/* The slot may have been given up between registration and start. */
+static void
+enter(void)
+{
+	bool		stale;
+
+	LWLockAcquire(se_shared->lock, LW_EXCLUSIVE);
+	stale = slot->state == SE_SLOT_FREE || !slot->wanted || slot->pid != 0;
+	if (!stale)
+	{
+		slot->pid = MyProcPid;
+		slot->latch = MyLatch;
+		slot->state = SE_SLOT_RUNNING;
+	}
+	LWLockRelease(se_shared->lock);
+	if (stale)
+		proc_exit(0);
+	before_shmem_exit(leave, (Datum) 0);
+}
+
+static void
+set_option(const char *name, const char *value)
+{
+	SetConfigOption(name, value, PGC_USERSET, PGC_S_SESSION);
+}
+
+static void
+configure_session(void)
+{
+	set_option("synchronous_commit", "off");
+	set_option("jit", "off");
+	set_option("max_parallel_workers_per_gather", "0");
+	set_option("application_name", "stream_ext");
+}
+
+/* ---- transactions ---- */
+
+static void
+begin(const char *activity)
+{
+	SetCurrentStatementStartTimestamp();
+	pgstat_report_activity(STATE_RUNNING, activity);
+	StartTransactionCommand();
+}
+
+static void
+commit(void)
+{
+	CommitTransactionCommand();
+	pgstat_report_stat(false);
+	pgstat_report_activity(STATE_IDLE, NULL);
+}
+
+/*
+ * Reads the definition, again when it changed.  Leaves when the stream is
+ * not to be run any more.
+ */
+static void
+load_definition(SeReader *reader)
+{
+	HeapTuple	tuple;
+	SeStream   *stream;
+
+	begin("reading the definition of a stream");
+	LockRelationOid(slot->relid, AccessShareLock);
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(slot->relid));
+	if (!HeapTupleIsValid(tuple))
+		proc_exit(0);			/* dropped */
+	ReleaseSysCache(tuple);
+	if (!se_catalog_exists())
+		proc_exit(0);
+	stream = se_catalog_get_stream(slot->relid, true);
+	if (stream == NULL || stream->state != SE_STATE_RUNNING ||
+		!se_catalog_stream_is_home(stream) || stream->server == NULL ||
+		stream->workers != slot->n_workers ||
+		se_security_owner(slot->relid) != slot->owner)
+	{
+		se_reader_close(reader, true);
+		commit();
+		proc_exit(0);
+	}
+	PushActiveSnapshot(GetTransactionSnapshot());
+	MemoryContextSwitchTo(TopMemoryContext);
+	se_reader_define(reader, slot->relid);
+	PopActiveSnapshot();
+	commit();
+}
+
+/* One run over the records of a batch.  False: the definition changed. */
+static bool
+run_batch(SeReader *reader, bool careful, SeBatchResult *result)
+{
+	SeLimits   *limits = se_ingest_limits(reader->ingest);
+
+	begin("applying a batch");
+	if (!se_ingest_lock(reader->ingest))
+	{
+		commit();
+		return false;
+	}
+	if (limits->statement_timeout_ms > 0)
+		enable_timeout_after(STATEMENT_TIMEOUT, limits->statement_timeout_ms);
+	memset(result, 0, sizeof(*result));
+	if (reader->n_records > 0)
+		*result = se_ingest_records(reader->ingest, reader->records,
+									reader->n_records, reader->progress,
+									careful, InvalidOid);
+	se_reader_pass_ends(reader);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	se_progress_save(reader->progress);
+	PopActiveSnapshot();
+	if (limits->statement_timeout_ms > 0)
+		disable_timeout(STATEMENT_TIMEOUT, false);
+	commit();
+	return true;
+}
+
+/*
+ * The batch: once plainly; when a record is at fault, once more carefully,
+ * over the same records.
+ */
+static void
+apply_batch(SeReader *reader)
+{
+	MemoryContext context = CurrentMemoryContext;
+	int64		start = se_clock_us();
+	SeBatchResult result;
+	bool		done = false;
+	bool		careful = false;
+
+	while (!done)
+	{
+		PG_TRY();
+		{
+			if (!run_batch(reader, careful, &result))
+				load_definition(reader);
+			else
+				done = true;
+		}
+		PG_CATCH();
+		{
+			if (careful || !se_ingest_is_poison(geterrcode()))
+				PG_RE_THROW();
+			MemoryContextSwitchTo(context);
+			FlushErrorState();
+			AbortCurrentTransaction();
+			se_progress_reset(reader->progress);
+			careful = true;
+		}
+		PG_END_TRY();
+	}
+	se_progress_committed(reader->progress);
+	se_ingest_count(reader->ingest, &result, se_clock_us() - start);
+	se_reader_committed(reader, start, result.rows);
+}
+
+/* ---- the loop ---- */
+
+static void
+serve_interrupts(SeReader *reader)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+	if (!slot->wanted || !se_guc_enabled)
+	{
+		se_reader_close(reader, true);
+		proc_exit(0);
+	}
+}
+
+/* Did DDL on the stream commit while we were idle? */
+static void
+check_definition(SeReader *reader)
+{
+	bool		same;
+
+	begin("checking the definition of a stream");
+	same = se_ingest_lock(reader->ingest);
+	commit();
+	if (!same)
+		load_definition(reader);
+}
+
+static void
+tick(SeReader *reader)
+{
+	if (se_staging_tick_due(se_ingest_staging(reader->ingest)))
+	{
+		begin("emptying old staging segments");
+		se_staging_tick(se_ingest_staging(reader->ingest));
+		commit();
+	}
+	if (se_reader_partitions_due(reader))
+	{
+		begin("looking for partitions");
+		PushActiveSnapshot(GetTransactionSnapshot());
+		se_reader_find_partitions(reader);
+		PopActiveSnapshot();
+		commit();
+	}
+}
+
+/* Sleeps until there is something to do; the reader knows until when. */
+static void
+nap(SeReader *reader)
+{
+	bool		on_socket;
+	long		timeout = se_reader_timeout_ms(reader, &on_socket);
+	int			events = WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH;
+	int			rc;
+
+	if (timeout <= 0)
+		return;
+	if (on_socket)
+		rc = WaitLatchOrSocket(MyLatch, events | WL_SOCKET_READABLE,
+							   se_reader_fd(reader), timeout,
+							   PG_WAIT_EXTENSION);
+	else
+		rc = WaitLatch(MyLatch, events, timeout, PG_WAIT_EXTENSION);
+	if (rc & WL_LATCH_SET)
+	{
+		ResetLatch(MyLatch);
+		serve_interrupts(reader);
+		check_definition(reader);
+	}
+}
+
+static void
+run(SeReader *reader)
+{
+	int64		watched_at = 0;
+
+	load_definition(reader);
+	for (;;)
+	{
+		serve_interrupts(reader);
+		tick(reader);
+		if (se_reader_may_start(reader))
+		{
+			se_reader_poll(reader);
+			if (reader->n_records > 0 || se_reader_ends_moved(reader))
+				apply_batch(reader);
+		}
+		if (se_clock_us() - watched_at > WATCH_INTERVAL_US)
+		{
+			se_reader_watch(reader);	/* raises fatal problems */
+			watched_at = se_clock_us();
+		}
+		nap(reader);
+	}
+}
+
+/* ---- errors ---- */
+
+/* Errors that would come back at each try, or that reading on would hide. */
+static bool
+is_fatal(int sqlstate)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlstate))
+	{
+		case ERRCODE_CONNECTION_EXCEPTION:
+		case ERRCODE_TRANSACTION_ROLLBACK:
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE:
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_SYSTEM_ERROR:
+		case ERRCODE_INTERNAL_ERROR:
+			return false;
+		default:
+			return sqlstate != SE_ERRCODE_FENCED;
+	}
+}
+
+/* The reason as status shows it. */
+static char *
+describe_error(const ErrorData *error)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfoString(&text, error->message);
+	if (error->context)
+	{
+		const char *end = strchr(error->context, '\n');
+		int			length = end ? end - error->context :
+			(int) strlen(error->context);
+
+		appendStringInfo(&text, " (%.*s)", length, error->context);
+	}
+	if (error->hint)
+		appendStringInfo(&text, " HINT: %s", error->hint);
+	return text.data;
+}
+
+static void
+mark_failed(const char *reason)
+{
+	begin("marking a stream as failed");
+	PushActiveSnapshot(GetTransactionSnapshot());
+	LockRelationOid(slot->relid, AccessShareLock);
+	if (se_catalog_exists() &&
+		se_catalog_get_stream(slot->relid, true) != NULL)
+		se_catalog_set_stream_state(slot->relid, SE_STATE_FAILED, reason);
+	PopActiveSnapshot();
+	commit();
+	se_stats_notify(MyDatabaseId, slot->relid);
+}
+
+static void
+handle_error(SeReader *reader)
+{
+	ErrorData  *error;
+	char	   *reason;
+
+	MemoryContextSwitchTo(TopMemoryContext);
+	error = CopyErrorData();
+	EmitErrorReport();
+	FlushErrorState();
+	AbortCurrentTransaction();
+	/* the client library may hang in its destructor with records out */
+	se_reader_close(reader, false);
+	reason = describe_error(error);
+	if (is_fatal(error->sqlerrcode))
+	{
+		mark_failed(reason);
+		proc_exit(0);
+	}
+	se_stats_set_problem(se_stats_stream(MyDatabaseId, slot->relid, true),
+						 reason);
+	proc_exit(1);
+}
+
+void
+se_worker_main(Datum arg)
+{
+	SeReader   *reader;
+
+	slot = &se_slots[DatumGetInt32(arg)];
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	BackgroundWorkerUnblockSignals();
+	enter();
+	BackgroundWorkerInitializeConnectionByOid(slot->database, slot->owner,
+											  SE_WORKER_CONNECT_FLAGS);
+	configure_session();
+	MemoryContextSwitchTo(TopMemoryContext);
+	reader = se_reader_create(slot->relid, slot->worker_no, slot->n_workers);
+	PG_TRY();
+	{
+		run(reader);
+	}
+	PG_CATCH();
+	{
+		handle_error(reader);
+	}
+	PG_END_TRY();
+}
