@@ -43,9 +43,10 @@ se_since()
 	awk -v a="$1" -v b="$(se_now)" 'BEGIN { printf "%.1f s", b - a }'
 }
 
-# step LABEL COMMAND...: runs it with its output in a log, prints one line with
-# the time it took, and shows the end of the log if it fails.  Returns the
-# command's status.  The log stays in $STEP_LOG when the caller sets that.
+# step LABEL COMMAND...: runs it in a subshell with its output in a log, prints
+# one line with the time it took, and shows the end of the log if it fails.
+# Returns the command's status.  The log stays in $STEP_LOG when that is set.
+# bash ignores set -e in there: a function joins its commands with && itself.
 step()
 {
 	local label=$1 start log rc=0
@@ -53,7 +54,7 @@ step()
 	log=${STEP_LOG:-$(mktemp)}
 	printf '%-46s ' "$label"
 	start=$(se_now)
-	"$@" >"$log" 2>&1 </dev/null || rc=$?
+	("$@") >"$log" 2>&1 </dev/null || rc=$?
 	if [ "$rc" -eq 0 ]; then
 		printf 'ok      %s\n' "$(se_since "$start")"
 	else
@@ -236,13 +237,13 @@ private_pg_root()
 	share=usr/share/postgresql/$major
 	[ -x "/$lib/bin/postgres" ] ||
 		fail "PostgreSQL $major is not installed" "try: ci/install-deps test"
-	rm -rf "$root"
-	mkdir -p "$root/$lib" "$root/usr/share/postgresql"
-	cp -a "/$lib/bin" "$root/$lib/bin"
-	cp -as "/$lib/lib" "$root/$lib/lib"
-	cp -as "/$share" "$root/$share"
-	ln -s /usr/include "$root/usr/include"
-	echo "$root/$lib/bin"
+	rm -rf "$root" &&
+		mkdir -p "$root/$lib" "$root/usr/share/postgresql" &&
+		cp -a "/$lib/bin" "$root/$lib/bin" &&
+		cp -as "/$lib/lib" "$root/$lib/lib" &&
+		cp -as "/$share" "$root/$share" &&
+		ln -s /usr/include "$root/usr/include" &&
+		echo "$root/$lib/bin"
 }
 
 # private_pg_bindir ROOT: where private_pg_root put the binaries.
@@ -266,7 +267,7 @@ pg_start()
 		port=$(free_ports)
 		as_user "$bin/initdb" -D "$dir/data" -U postgres -A trust -N \
 			--locale=C.UTF-8 >"$dir/initdb.log" 2>&1 ||
-			{ cat "$dir/initdb.log" >&2; return 1; }
+			{ cat "$dir/initdb.log" >&2; rm -rf "$dir/data"; return 1; }
 		{
 			echo "listen_addresses = ''"
 			echo "unix_socket_directories = '$dir'"
