@@ -81,7 +81,7 @@ stage "installing the Debian packages that are missing" \
 	"look at the messages of apt-get above; ci/install-deps says which" \
 	ci/install-deps "${packages[@]}"
 
-build=$(build_dir)/demo
+build=$(build_dir)/demo-$(pg_major)
 work=$(as_user mktemp -d /tmp/stream_ext_demo.XXXXXX)
 remember build "$build"
 remember broker "$broker"

@@ -46,24 +46,32 @@ stage()
 
 # ---- build and start -------------------------------------------------------
 
-# Sources are copied, so that a build for another server, or by another user,
-# is not disturbed.  What did not change is not built again.
+# The sources are copied, so that a build for another server, or by another
+# user, is not disturbed.  What did not change is not built again.
+copy_sources()
+{
+	local parts=(Makefile stream_ext.control src sql test/tools) list=$work/list
+	local built=(-name '*.o' -o -name '*.bc' -o -name '*.so')
+	mkdir -p "$build/tree"
+	find "${parts[@]}" -type f ! \( "${built[@]}" \) | sort >"$list"
+	tar -c -T "$list" | tar -x -C "$build/tree"
+	(cd "$build/tree" && find . -type f ! \( "${built[@]}" \) -printf '%P\n') |
+		sort | comm -13 "$list" - | (cd "$build/tree" && xargs -r rm)
+}
+
 build_all()
 {
 	local bin
-	mkdir -p "$build/tree"
-	if [ ! -x "$(private_pg_bindir "$build/root")/postgres" ] ||
-		! cmp -s "$(pg_system_bindir)/postgres" \
-			"$(private_pg_bindir "$build/root")/postgres"; then
-		private_pg_root "$build/root"
-	fi
 	bin=$(private_pg_bindir "$build/root")
-	cp -pRu Makefile stream_ext.control src sql "$build/tree/"
+	cmp -s "$(pg_system_bindir)/postgres" "$bin/postgres" ||
+		private_pg_root "$build/root"
+	copy_sources
 	make -C "$build/tree" -j"$(nproc)" with_llvm=no \
 		PG_CONFIG="$bin/pg_config" all
 	make -C "$build/tree" with_llvm=no PG_CONFIG="$bin/pg_config" install
 	make -C demo BUILD="$build/bin"
-	[ "$broker" = embedded ] || make test-tools
+	[ "$broker" = embedded ] ||
+		make -C "$build/tree/test/tools" OUT="$build/bin/kafkatool"
 }
 
 start_postgres()
@@ -121,7 +129,7 @@ start_broker()
 	remember address "$address"
 	remember topic "$topic"
 	[ "$broker" = embedded ] ||
-		test/tools/kafkatool topics "$address" create "$topic" 6
+		"$build/bin/kafkatool" -b "$address" create "$topic" 6
 	echo "$broker broker at $address, topic $topic"
 }
 
@@ -280,7 +288,7 @@ finish_replay()
 		exit 1
 	fi
 	read_status
-	say "  $(cat "$work/replay.log")"
+	say "  $(tail -n 1 "$work/replay.log")"
 }
 
 # ---- chaos -----------------------------------------------------------------
@@ -433,8 +441,9 @@ cleanup()
 		pg_stop "$work/pg" immediate || return 1
 	fi
 	[ "$broker" != own ] || [ -z "${topic:-}" ] ||
-		test/tools/kafkatool topics "$server" delete "$topic" ||
-		say "the topic $topic on $server is still there: delete it by hand"
+		timeout 20 "$build/bin/kafkatool" -b "$server" delete-topic "$topic" \
+			2>/dev/null ||
+		say "if the topic $topic is on $server, delete it by hand"
 	stop_process broker
 	[ ! -d "$work/kafka" ] || ci/kafka destroy "$work/kafka"
 	rm -rf "$work"

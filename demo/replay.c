@@ -128,6 +128,7 @@ connect_broker(Replay *replay)
 	char		errstr[512];
 
 	set_conf(conf, "bootstrap.servers", replay->brokers);
+	set_conf(conf, "log_level", "3");
 	set_conf(conf, "client.id", "stream_ext-demo");
 	set_conf(conf, "enable.idempotence", "true");
 	set_conf(conf, "partitioner", "murmur2_random");
@@ -232,36 +233,38 @@ serve(Replay *replay, double seconds)
 	rd_kafka_poll(replay->rk, (int) (seconds * 1000 + 0.999));
 }
 
+/* The clock stands still until the reader has caught up. */
+static void
+wait_for_reader(Replay *replay)
+{
+	double		from = now();
+
+	while (must_wait(replay) && !stop_asked)
+	{
+		tick(replay);
+		serve(replay, 0.02);
+	}
+	replay->held += now() - from;
+	replay->start += now() - from;
+}
+
 /* Wait until the flight may be sent; false when asked to stop. */
 static bool
 wait_for_turn(Replay *replay, const Flight *first, const Flight *flight)
 {
-	double		due;
+	double		after = (double) (flight->left - first->left);
+	double		early;
 
+	serve(replay, 0);
 	while (!stop_asked)
 	{
-		double		from = now();
-
 		if (must_wait(replay))
-		{
-			replay->next_tick = from;
-			serve(replay, 0);
-			serve(replay, 0.02);
-			replay->held += now() - from;
-			replay->start += now() - from;
-			continue;
-		}
-		if (replay->speed <= 0)
-		{
-			if (from >= replay->next_tick)
-				serve(replay, 0);
+			wait_for_reader(replay);
+		early = replay->speed > 0 ?
+			replay->start + after / replay->speed - now() : 0;
+		if (early <= 0)
 			return true;
-		}
-		due = replay->start +
-			(double) (flight->left - first->left) / replay->speed;
-		if (due <= from)
-			return true;
-		serve(replay, due - from);
+		serve(replay, early);
 	}
 	return false;
 }
@@ -282,7 +285,7 @@ send_flight(Replay *replay, const Flight *flight)
 
 		if (err != RD_KAFKA_RESP_ERR__QUEUE_FULL)
 			die("sending a flight", rd_kafka_err2str(err));
-		rd_kafka_poll(replay->rk, 5);
+		serve(replay, 0.005);
 	}
 	replay->sent++;
 	replay->bytes += (int64_t) len;
@@ -307,7 +310,6 @@ run(Replay *replay, const Flights *all)
 		if (!wait_for_turn(replay, &all->flight[0], &all->flight[i]))
 			break;
 		send_flight(replay, &all->flight[i]);
-		rd_kafka_poll(replay->rk, 0);
 	}
 
 	err = rd_kafka_flush(replay->rk, 60000);
