@@ -1,0 +1,142 @@
+/*-------------------------------------------------------------------------
+ *
+ * kafka_problem.c
+ *	  What an error of librdkafka means for a stream.
+ *
+ * Fatal is what cannot heal by itself, or where reading on would lose or
+ * repeat records: the caller stops the stream, its offsets unmoved.  All else
+ * the library goes on trying by itself.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "kafka_common.h"
+
+#define HINT_SEEK "Decide where to go on with stream.seek, then resume the stream."
+#define HINT_NETWORK "Check the broker and \"bootstrap.servers\"; reading goes on by itself."
+
+typedef struct Meaning
+{
+	rd_kafka_resp_err_t err;
+	SeProblemKind kind;
+	int			sqlstate;
+	const char *hint;
+} Meaning;
+
+static const Meaning meanings[] = {
+	/* the log does not have what we want to read */
+	{RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET, SE_PROBLEM_FATAL,
+	ERRCODE_DATA_EXCEPTION, HINT_SEEK},
+	{RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE, SE_PROBLEM_FATAL,
+	ERRCODE_DATA_EXCEPTION, HINT_SEEK},
+#if RD_KAFKA_VERSION >= 0x020100ff
+	{RD_KAFKA_RESP_ERR__LOG_TRUNCATION, SE_PROBLEM_FATAL,
+	ERRCODE_DATA_EXCEPTION, HINT_SEEK},
+#endif
+
+	/* the log is damaged, or we cannot read its form */
+	{RD_KAFKA_RESP_ERR__BAD_MSG, SE_PROBLEM_FATAL,
+	ERRCODE_DATA_CORRUPTED, HINT_SEEK},
+	{RD_KAFKA_RESP_ERR_INVALID_MSG, SE_PROBLEM_FATAL,
+	ERRCODE_DATA_CORRUPTED, HINT_SEEK},
+	{RD_KAFKA_RESP_ERR__BAD_COMPRESSION, SE_PROBLEM_FATAL,
+	ERRCODE_DATA_CORRUPTED, HINT_SEEK},
+	{RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED, SE_PROBLEM_FATAL,
+	ERRCODE_FEATURE_NOT_SUPPORTED, HINT_SEEK},
+	{RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE, SE_PROBLEM_FATAL,
+	ERRCODE_PROGRAM_LIMIT_EXCEEDED, HINT_SEEK},
+	{RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, SE_PROBLEM_FATAL,
+	ERRCODE_PROGRAM_LIMIT_EXCEEDED, "Raise message_max_bytes of the stream."},
+	{RD_KAFKA_RESP_ERR__FATAL, SE_PROBLEM_FATAL,
+	ERRCODE_SYSTEM_ERROR, NULL},
+
+	/* somebody has to let us in */
+	{RD_KAFKA_RESP_ERR__AUTHENTICATION, SE_PROBLEM_TRANSIENT,
+		ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+	"Check \"sasl.username\" and \"sasl.password\" of the user mapping and \"sasl.mechanism\" of the server."},
+	{RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED, SE_PROBLEM_TRANSIENT,
+		ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+	"Check \"sasl.username\" and \"sasl.password\" of the user mapping."},
+	{RD_KAFKA_RESP_ERR__SSL, SE_PROBLEM_TRANSIENT,
+		ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+	"Check \"security.protocol\", \"ssl.ca.pem\" and the certificates."},
+	{RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, SE_PROBLEM_TRANSIENT,
+		ERRCODE_INSUFFICIENT_PRIVILEGE,
+	"The broker must allow this user to read and describe the topic."},
+	{RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, SE_PROBLEM_TRANSIENT,
+	ERRCODE_INSUFFICIENT_PRIVILEGE, NULL},
+
+	/* the way to the broker */
+	{RD_KAFKA_RESP_ERR__TRANSPORT, SE_PROBLEM_TRANSIENT,
+	ERRCODE_CONNECTION_FAILURE, HINT_NETWORK},
+	{RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, SE_PROBLEM_TRANSIENT,
+	ERRCODE_CONNECTION_FAILURE, HINT_NETWORK},
+	{RD_KAFKA_RESP_ERR__RESOLVE, SE_PROBLEM_TRANSIENT,
+	ERRCODE_CONNECTION_FAILURE, HINT_NETWORK},
+	{RD_KAFKA_RESP_ERR__TIMED_OUT, SE_PROBLEM_TRANSIENT,
+	ERRCODE_CONNECTION_FAILURE, HINT_NETWORK},
+
+	/* the topic; the reader makes it fatal when it stays away */
+	{RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, SE_PROBLEM_TRANSIENT,
+	ERRCODE_UNDEFINED_OBJECT, "Check the topic's name, or create it."},
+	{RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, SE_PROBLEM_TRANSIENT,
+	ERRCODE_UNDEFINED_OBJECT, "Check the topic's name, or create it."},
+	{RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, SE_PROBLEM_TRANSIENT,
+	ERRCODE_UNDEFINED_OBJECT, NULL},
+	{RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, SE_PROBLEM_FATAL,
+	ERRCODE_INVALID_NAME, NULL},
+};
+
+/*
+ * The group is for lag tools only: whether we may write to it or who
+ * coordinates it does not concern reading.
+ */
+static bool
+is_about_group(rd_kafka_resp_err_t err)
+{
+	return err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
+		err == RD_KAFKA_RESP_ERR_GROUP_COORDINATOR_NOT_AVAILABLE ||
+		err == RD_KAFKA_RESP_ERR_GROUP_LOAD_IN_PROGRESS ||
+		err == RD_KAFKA_RESP_ERR_NOT_COORDINATOR_FOR_GROUP ||
+		err == RD_KAFKA_RESP_ERR__WAIT_COORD ||
+		err == RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED;
+}
+
+bool
+se_kafka_problem(SeProblem *problem, rd_kafka_resp_err_t err,
+				 const char *text, const char *topic,
+				 int32 partition, int64 offset)
+{
+	const char *hint = NULL;
+
+	if (is_about_group(err))
+		return false;
+	memset(problem, 0, sizeof(*problem));
+	problem->kind = SE_PROBLEM_TRANSIENT;
+	problem->sqlstate = ERRCODE_CONNECTION_EXCEPTION;
+	problem->partition = partition;
+	problem->offset = offset;
+	for (int i = 0; i < lengthof(meanings); i++)
+		if (meanings[i].err == err)
+		{
+			problem->kind = meanings[i].kind;
+			problem->sqlstate = meanings[i].sqlstate;
+			hint = meanings[i].hint;
+			break;
+		}
+	if (text == NULL || *text == '\0')
+		text = rd_kafka_err2str(err);
+	if (partition >= 0 && offset >= 0)
+		snprintf(problem->message, sizeof(problem->message),
+				 "topic \"%s\", partition %d, offset " INT64_FORMAT ": %s",
+				 topic, partition, offset, text);
+	else if (partition >= 0)
+		snprintf(problem->message, sizeof(problem->message),
+				 "topic \"%s\", partition %d: %s", topic, partition, text);
+	else
+		snprintf(problem->message, sizeof(problem->message), "%s", text);
+	if (hint)
+		strlcpy(problem->hint, hint, sizeof(problem->hint));
+	return true;
+}
