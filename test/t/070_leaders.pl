@@ -1,0 +1,40 @@
+# Three brokers, partitions that move: a leader dies and comes back under load.
+#
+# Copyright (c) 2026, the stream_ext contributors
+use strict;
+use warnings;
+
+use StreamExt::Kafka;
+use StreamExt::Node;
+use Test::More;
+
+my $kafka = StreamExt::Kafka->new(brokers => 3);
+my $node = StreamExt::Node->create('main', kafka => $kafka);
+
+$kafka->create('events', 6, 3, 'min.insync.replicas=2');
+my $load = $kafka->gen_start('events', rate => 1000);
+$node->create_events('events', workers => 2);
+$node->wait_for(q{SELECT sum(next_offset) > 1000 FROM stream.partitions}, 'the first records');
+
+for my $round (1 .. 3)
+{
+	my $leader = $kafka->leader('events', $round - 1);
+	my $before = $node->sql('SELECT sum(next_offset) FROM stream.catalog_partitions');
+
+	$kafka->kill9($leader);
+	$node->wait_for(qq{SELECT sum(next_offset) > $before + 3000 FROM stream.partitions},
+		"records to flow without broker $leader");
+	isnt($kafka->leader('events', $round - 1), $leader, "round $round: the leader moved");
+	$node->is_exact($kafka, 'events', "round $round, a broker down");
+	$kafka->restart($leader);
+}
+
+my $counts = $kafka->gen_stop($load);
+$node->catch_up('events');
+$node->is_complete($kafka, 'events', 'after three moves');
+is($node->sql('SELECT sum(n) FROM per_events'), $counts->{sent}, 'every record once');
+is($node->sql(q{SELECT state, error IS NULL FROM stream.status}), 'running|t',
+	'the trouble is over and forgotten');
+
+$node->stop;
+done_testing();
