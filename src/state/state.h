@@ -17,15 +17,20 @@ typedef struct SeViewState SeViewState;
 
 /*
  * Makes what a worker keeps for one view between batches (plans).  Lives in
- * CurrentMemoryContext, survives transactions and their abort.
+ * CurrentMemoryContext, survives transactions and their abort; ends with the
+ * context at the latest.
  */
 extern SeViewState *se_state_open(const SeView *view);
 
 /*
  * Applies the rows of the batch to the view's state.  The caller is in a
  * transaction, as the stream's owner, and made no snapshot.  rows has the
- * stream's row type.  Errors are raised; the caller's subtransaction undoes
- * what was done.  Returns the number of groups touched.
+ * stream's row type and random access or rewind.  Errors are raised; the
+ * caller's subtransaction undoes what was done.  Returns the number of groups
+ * touched.
+ *
+ * A batch without rows is applied too: it gives a view without GROUP BY the
+ * row that it has before any record, and proves a new view's statements.
  */
 extern int64 se_state_apply(SeViewState *state, Tuplestorestate *rows,
 							int64 nrows);

@@ -1,0 +1,231 @@
+/*-------------------------------------------------------------------------
+ *
+ * analyze.c
+ *	  From the user's text to a view: the order of the steps.
+ *
+ * The text is analysed once, in the user's search_path.  Everything written
+ * from it (delta, merge, view) is deparsed with qualified names, so that it
+ * means the same in a worker and in a later session.  Nothing here outlives
+ * the transaction but the relations it made: a crash leaves nothing behind.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/dependency.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
+#include "parser/analyze.h"
+#include "parser/parser.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "catalog/catalog.h"
+#include "query.h"
+
+/* Positions in errors are in the view's query, not in the caller's. */
+static void
+query_error_callback(void *arg)
+{
+	const char *text = arg;
+	int			position = geterrposition();
+
+	if (position > 0)
+	{
+		errposition(0);
+		internalerrposition(position);
+		internalerrquery(text);
+	}
+}
+
+static Query *
+analyze_text(const char *text)
+{
+	List	   *raw = raw_parser(text, RAW_PARSE_DEFAULT);
+	Query	   *query = NULL;
+
+	if (list_length(raw) == 1)
+		query = parse_analyze_fixedparams(linitial_node(RawStmt, raw), text,
+										  NULL, 0, NULL);
+	if (query == NULL || query->commandType != CMD_SELECT)
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg("the query must be exactly one SELECT")));
+	return query;
+}
+
+SeQuery *
+se_plan_analyze(const char *text)
+{
+	SeQuery    *sq = palloc0(sizeof(SeQuery));
+
+	sq->text = text;
+	sq->query = analyze_text(text);
+	return sq;
+}
+
+/* Finds the one stream in FROM; its place there is checked elsewhere. */
+void
+se_plan_find_in_from(SeQuery *sq)
+{
+	Index		rti = 0;
+	ListCell   *lc;
+
+	foreach(lc, sq->query->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+
+		rti++;
+		if (rte->rtekind != RTE_RELATION ||
+			se_catalog_get_stream(rte->relid, true) == NULL)
+			continue;
+		if (OidIsValid(sq->stream))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("the query reads more than one stream"),
+					 errdetail("It reads \"%s\" and \"%s\".",
+							   get_rel_name(sq->stream),
+							   get_rel_name(rte->relid)),
+					 errhint("Make a view of each stream and join the views when reading.")));
+		sq->stream = rte->relid;
+		sq->stream_rti = rti;
+	}
+	if (!OidIsValid(sq->stream))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("the query reads no stream"),
+				 errhint("Name a stream made by stream.create_stream in FROM; over tables alone use CREATE VIEW.")));
+}
+
+Oid
+se_plan_find_stream(const char *query)
+{
+	ErrorContextCallback callback;
+	SeQuery    *sq;
+
+	callback.callback = query_error_callback;
+	callback.arg = unconstify(char *, query);
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+
+	sq = se_plan_analyze(query);
+	se_plan_refuse_shape(sq);
+	se_plan_find_in_from(sq);
+
+	error_context_stack = callback.previous;
+	return sq->stream;
+}
+
+/*
+ * What the delta query uses, the state table depends on: dropping a joined
+ * table or a function then names the view instead of breaking the stream.
+ */
+static void
+record_dependencies(Oid state, SeSplit *split)
+{
+	ObjectAddress address;
+
+	ObjectAddressSet(address, RelationRelationId, state);
+	recordDependencyOnExpr(&address, (Node *) split->delta, NIL,
+						   DEPENDENCY_NORMAL);
+}
+
+/* Plans the delta query as a batch will, so that its errors come now. */
+static void
+try_delta(Oid stream, const char *delta_sql)
+{
+	Relation	rel = table_open(stream, AccessShareLock);
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	(void) se_plan_delta(delta_sql, RelationGetDescr(rel), 1000);
+	PopActiveSnapshot();
+	table_close(rel, NoLock);
+}
+
+SeViewPlan *
+se_plan_create_view(const SeViewRequest *request)
+{
+	SeViewPlan *plan = palloc0(sizeof(SeViewPlan));
+	ErrorContextCallback callback;
+	SeQuery    *sq;
+	SeSplit    *split;
+	int			settings;
+
+	callback.callback = query_error_callback;
+	callback.arg = unconstify(char *, request->query);
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+
+	sq = se_plan_analyze(request->query);
+	se_plan_refuse_shape(sq);
+	se_plan_find_in_from(sq);
+	se_plan_refuse_sources(sq);
+	se_plan_refuse_grouping(sq);
+	split = se_plan_split(sq);
+	se_plan_refuse_keys(sq, split);
+
+	error_context_stack = callback.previous;
+
+	settings = se_plan_begin_settings();
+	plan->stream = sq->stream;
+	plan->delta_sql = se_plan_delta_sql(sq, split);
+	plan->state = se_plan_make_state(request, split);
+	plan->merge_sql = se_plan_merge_sql(split, plan->state);
+	plan->view = se_plan_make_view(request, split, plan->state);
+	se_plan_end_settings(settings);
+
+	record_dependencies(plan->state, split);
+	try_delta(plan->stream, plan->delta_sql);
+	return plan;
+}
+
+int
+se_plan_begin_settings(void)
+{
+	static const struct
+	{
+		const char *name;
+		const char *value;
+	}			settings[] =
+	{
+		{"search_path", "pg_catalog, pg_temp"},
+		{"datestyle", "ISO"},
+		{"intervalstyle", "postgres"},
+		{"extra_float_digits", "3"},
+		{"standard_conforming_strings", "on"},
+		{"transform_null_equals", "off"},
+		{"array_nulls", "on"},
+		{"quote_all_identifiers", "off"},
+	};
+	int			nestlevel = NewGUCNestLevel();
+
+	for (int i = 0; i < lengthof(settings); i++)
+		(void) set_config_option(settings[i].name, settings[i].value,
+								 PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	return nestlevel;
+}
+
+void
+se_plan_end_settings(int nestlevel)
+{
+	AtEOXact_GUC(true, nestlevel);
+}
+
+Oid
+se_plan_state_type(void)
+{
+	Oid			result = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
+										 CStringGetDatum("agg_state"),
+										 ObjectIdGetDatum(se_catalog_schema()));
+
+	if (!OidIsValid(result))
+		elog(ERROR, "type stream.agg_state is missing");
+	return result;
+}

@@ -1,0 +1,167 @@
+/*-------------------------------------------------------------------------
+ *
+ * merge.c
+ *	  The statement that merges a batch's states into the state table.
+ *
+ *		INSERT INTO state AS s (keys, states) SELECT ... FROM se_delta
+ *		ORDER BY keys ON CONFLICT (keys) DO UPDATE SET a = combine(s.a, EXCLUDED.a)
+ *
+ * All writers go through the keys in the same order, so they wait for each
+ * other but never deadlock.  It is plain SQL: the state table may be
+ * partitioned or distributed.
+ *
+ * A built-in combine function of plain values (count, sum, min, max, ...) is
+ * called as it is; the others expect to be called by an aggregate node and
+ * go through stream.state_combine.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/regproc.h"
+
+#include "query.h"
+
+/* The combine function by name, where SQL may call it. */
+static bool
+combines_directly(const SeState *state)
+{
+	const SeAggregate *agg = &state->agg;
+
+	return agg->transtype != INTERNALOID &&
+		!OidIsValid(agg->finalfn) &&
+		agg->combinefn < FirstGenbkiObjectId;
+}
+
+static char *
+combine_expression(const SeState *state)
+{
+	const SeAggregate *agg = &state->agg;
+	const char *column = quote_identifier(state->column);
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	if (combines_directly(state))
+	{
+		appendStringInfo(&buf, "%s(s.%s, EXCLUDED.%s)",
+						 quote_qualified_identifier("pg_catalog",
+													get_func_name(agg->combinefn)),
+						 column, column);
+		if (func_strict(agg->combinefn))
+			return psprintf("COALESCE(%s, s.%s, EXCLUDED.%s)", buf.data,
+							column, column);
+		return buf.data;
+	}
+
+	appendStringInfo(&buf,
+					 "stream.state_combine(%s::pg_catalog.regprocedure, s.%s, EXCLUDED.%s",
+					 quote_literal_cstr(format_procedure_extended(agg->fn,
+																  FORMAT_PROC_FORCE_QUALIFY)),
+					 column, column);
+	if (agg->polymorphic)
+	{
+		appendStringInfoString(&buf, ", VARIADIC ARRAY[");
+		for (int i = 0; i < agg->ninputs; i++)
+			appendStringInfo(&buf, "%s%s::pg_catalog.regtype",
+							 i > 0 ? ", " : "",
+							 quote_literal_cstr(format_type_extended(agg->inputs[i], -1,
+																	 FORMAT_TYPE_FORCE_QUALIFY)));
+		appendStringInfoChar(&buf, ']');
+	}
+	appendStringInfoChar(&buf, ')');
+	return buf.data;
+}
+
+/*
+ * When all states only ever grow in the order of their aggregate (min, max,
+ * bool_and), a row whose states do not grow need not be written.
+ */
+static char *
+changed_condition(const List *states)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	foreach(lc, states)
+	{
+		const SeState *state = lfirst(lc);
+		const char *column = quote_identifier(state->column);
+		List	   *names;
+		List	   *args;
+
+		if (!OidIsValid(state->agg.sortop))
+			return NULL;
+		format_operator_parts(state->agg.sortop, &names, &args, 0);
+		appendStringInfo(&buf,
+						 "%sEXCLUDED.%s OPERATOR(%s.%s) s.%s OR s.%s IS NULL AND EXCLUDED.%s IS NOT NULL",
+						 buf.len > 0 ? " OR " : "", column,
+						 quote_identifier(linitial(names)),
+						 (char *) lsecond(names), column, column, column);
+	}
+	return buf.len > 0 ? buf.data : NULL;
+}
+
+static void
+append_list(StringInfo buf, const char *item)
+{
+	if (buf->len > 0)
+		appendStringInfoString(buf, ", ");
+	appendStringInfoString(buf, item);
+}
+
+char *
+se_plan_merge_sql(SeSplit *split, Oid state)
+{
+	StringInfoData columns;
+	StringInfoData values;
+	StringInfoData keys;
+	StringInfoData sets;
+	StringInfoData sql;
+	char	   *changed = changed_condition(split->states);
+	ListCell   *lc;
+
+	initStringInfo(&columns);
+	initStringInfo(&values);
+	initStringInfo(&keys);
+	initStringInfo(&sets);
+	foreach(lc, split->keys)
+		append_list(&keys, quote_identifier(((SeKey *) lfirst(lc))->column));
+	append_list(&values, keys.data);
+	if (split->keys == NIL)
+	{
+		append_list(&keys, SE_ALL_ROWS_COLUMN);
+		append_list(&values, "true");
+	}
+	append_list(&columns, keys.data);
+	foreach(lc, split->states)
+	{
+		SeState    *st = lfirst(lc);
+
+		append_list(&columns, quote_identifier(st->column));
+		append_list(&values, quote_identifier(st->column));
+		append_list(&sets, psprintf("%s = %s", quote_identifier(st->column),
+									combine_expression(st)));
+	}
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql,
+					 "INSERT INTO %s AS s (%s) SELECT %s FROM " SE_DELTA_NAME,
+					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(state)),
+												get_rel_name(state)),
+					 columns.data, values.data);
+	if (split->keys != NIL)
+		appendStringInfo(&sql, " ORDER BY %s", keys.data);
+	if (split->states == NIL)
+		appendStringInfo(&sql, " ON CONFLICT (%s) DO NOTHING", keys.data);
+	else
+		appendStringInfo(&sql, " ON CONFLICT (%s) DO UPDATE SET %s",
+						 keys.data, sets.data);
+	if (changed != NULL)
+		appendStringInfo(&sql, " WHERE %s", changed);
+	return sql.data;
+}

@@ -1,0 +1,251 @@
+/*-------------------------------------------------------------------------
+ *
+ * relations.c
+ *	  The state table and the view over it.
+ *
+ *		name_state	  group keys, then one column per distinct aggregate:
+ *					  the plain value where the state is the result, or the
+ *					  transition state (stream.agg_state where it is internal)
+ *		name		  the user's columns: final functions and expressions
+ *
+ * The state table is unique on the keys, NULLs being equal as in GROUP BY.
+ * No index holds a state column and a third of each page stays free, so that
+ * the merge's updates are HOT.  Both are made by SQL as the current user, in
+ * the caller's transaction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "commands/defrem.h"
+#include "executor/spi.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "parser/parse_func.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/ruleutils.h"
+
+#include "query.h"
+
+#define SE_STATE_OPTIONS \
+	"fillfactor = 70, autovacuum_vacuum_threshold = 1000, " \
+	"autovacuum_vacuum_scale_factor = 0.05"
+
+typedef struct ViewContext
+{
+	SeSplit    *split;
+	Oid			state_final;	/* stream.state_final */
+} ViewContext;
+
+static void
+execute(const char *sql)
+{
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	if (SPI_execute(sql, false, 0) < 0)
+		elog(ERROR, "could not execute \"%s\"", sql);
+	SPI_finish();
+	CommandCounterIncrement();
+}
+
+static Oid
+state_column_type(const SeState *state)
+{
+	return state->agg.transtype == INTERNALOID ? se_plan_state_type() :
+		state->agg.transtype;
+}
+
+/*
+ * A state's column has the collation that the aggregate compares with, so
+ * that combine and final functions compare with it too.
+ */
+static Oid
+state_column_collation(const SeState *state)
+{
+	if (!OidIsValid(get_typcollation(state_column_type(state))))
+		return InvalidOid;
+	return OidIsValid(state->aggref->inputcollid) ?
+		state->aggref->inputcollid :
+		get_typcollation(state_column_type(state));
+}
+
+static void
+append_column(StringInfo buf, const char *name, Oid type, int32 typmod,
+			  Oid collation)
+{
+	appendStringInfo(buf, "%s %s", quote_identifier(name),
+					 format_type_extended(type, typmod,
+										  FORMAT_TYPE_TYPEMOD_GIVEN |
+										  FORMAT_TYPE_FORCE_QUALIFY));
+	if (OidIsValid(collation) && collation != get_typcollation(type))
+		appendStringInfo(buf, " COLLATE %s",
+						 generate_collation_name(collation));
+	appendStringInfoString(buf, ", ");
+}
+
+Oid
+se_plan_make_state(const SeViewRequest *request, SeSplit *split)
+{
+	char	   *name = makeObjectName(request->name, NULL, "state");
+	StringInfoData sql;
+	ListCell   *lc;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "CREATE TABLE %s (",
+					 quote_qualified_identifier(request->schema, name));
+	foreach(lc, split->keys)
+	{
+		SeKey	   *key = lfirst(lc);
+		Node	   *expr = (Node *) key->tle->expr;
+
+		append_column(&sql, key->column, exprType(expr), exprTypmod(expr),
+					  exprCollation(expr));
+	}
+	if (split->keys == NIL)
+		appendStringInfoString(&sql, SE_ALL_ROWS_COLUMN " boolean NOT NULL, ");
+	foreach(lc, split->states)
+	{
+		SeState    *state = lfirst(lc);
+
+		append_column(&sql, state->column, state_column_type(state), -1,
+					  state_column_collation(state));
+	}
+
+	appendStringInfoString(&sql, "UNIQUE NULLS NOT DISTINCT (");
+	if (split->keys == NIL)
+		appendStringInfoString(&sql, SE_ALL_ROWS_COLUMN);
+	foreach(lc, split->keys)
+		appendStringInfo(&sql, "%s%s",
+						 foreach_current_index(lc) > 0 ? ", " : "",
+						 quote_identifier(((SeKey *) lfirst(lc))->column));
+	appendStringInfo(&sql, ")) USING heap WITH (%s)", SE_STATE_OPTIONS);
+	execute(sql.data);
+	return get_relname_relid(name, get_namespace_oid(request->schema, false));
+}
+
+static Node *
+type_array(const SeAggregate *agg)
+{
+	Datum	   *types = palloc(agg->ninputs * sizeof(Datum));
+	ArrayType  *array;
+
+	for (int i = 0; i < agg->ninputs; i++)
+		types[i] = ObjectIdGetDatum(agg->inputs[i]);
+	array = construct_array(types, agg->ninputs, REGTYPEOID, sizeof(Oid), true,
+							TYPALIGN_INT);
+	return (Node *) makeConst(REGTYPEARRAYOID, -1, InvalidOid, -1,
+							  PointerGetDatum(array), false, false);
+}
+
+/* The aggregate's result from its state column. */
+static Node *
+final_expression(ViewContext *cx, const SeState *state, AttrNumber attno)
+{
+	const SeAggregate *agg = &state->agg;
+	Oid			type = state_column_type(state);
+	Oid			collation = state_column_collation(state);
+	Var		   *var = makeVar(1, attno, type, -1, collation, 0);
+	FuncExpr   *call;
+	List	   *args;
+
+	if (!OidIsValid(agg->finalfn))
+		return (Node *) var;
+
+	args = list_make3(makeConst(REGPROCEDUREOID, -1, InvalidOid, sizeof(Oid),
+								ObjectIdGetDatum(agg->fn), false, true),
+					  var,
+					  makeNullConst(agg->rettype, -1,
+									get_typcollation(agg->rettype)));
+	if (agg->polymorphic)
+		args = lappend(args, type_array(agg));
+	call = makeFuncExpr(cx->state_final, agg->rettype, args,
+						state->aggref->aggcollid, state->aggref->inputcollid,
+						COERCE_EXPLICIT_CALL);
+	call->funcvariadic = agg->polymorphic;
+	return (Node *) call;
+}
+
+/* The user's expression over the state table's columns. */
+static Node *
+view_mutator(Node *node, ViewContext *cx)
+{
+	AttrNumber	attno = 0;
+	ListCell   *lc;
+
+	if (node == NULL)
+		return NULL;
+	foreach(lc, cx->split->keys)
+	{
+		Node	   *expr = (Node *) ((SeKey *) lfirst(lc))->tle->expr;
+
+		attno++;
+		if (equal(node, expr))
+			return (Node *) makeVar(1, attno, exprType(expr), exprTypmod(expr),
+									exprCollation(expr), 0);
+	}
+	if (cx->split->keys == NIL)
+		attno++;
+	if (IsA(node, Aggref))
+	{
+		foreach(lc, cx->split->states)
+		{
+			SeState    *state = lfirst(lc);
+
+			attno++;
+			if (equal(node, state->aggref))
+				return final_expression(cx, state, attno);
+		}
+		elog(ERROR, "an aggregate of the query has no state");
+	}
+	return expression_tree_mutator(node, view_mutator, cx);
+}
+
+static Oid
+find_state_final(void)
+{
+	Oid			types[] = {REGPROCEDUREOID, ANYOID, ANYELEMENTOID,
+	REGTYPEARRAYOID};
+
+	return LookupFuncName(list_make2(makeString("stream"),
+									 makeString("state_final")),
+						  lengthof(types), types, false);
+}
+
+Oid
+se_plan_make_view(const SeViewRequest *request, SeSplit *split, Oid state)
+{
+	ViewContext cx = {.split = split};
+	List	   *names = deparse_context_for("s", state);
+	StringInfoData sql;
+	ListCell   *lc;
+
+	cx.state_final = find_state_final();
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "CREATE VIEW %s AS SELECT ",
+					 quote_qualified_identifier(request->schema, request->name));
+	foreach(lc, split->target)
+	{
+		TargetEntry *tle = lfirst_node(TargetEntry, lc);
+		Node	   *expr = view_mutator((Node *) tle->expr, &cx);
+
+		appendStringInfo(&sql, "%s%s AS %s",
+						 foreach_current_index(lc) > 0 ? ", " : "",
+						 deparse_expression(expr, names, true, false),
+						 quote_identifier(tle->resname));
+	}
+	appendStringInfo(&sql, " FROM %s s",
+					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(state)),
+												get_rel_name(state)));
+	if (split->having != NULL)
+		appendStringInfo(&sql, " WHERE %s",
+						 deparse_expression(view_mutator(split->having, &cx),
+											names, true, false));
+	execute(sql.data);
+	return get_relname_relid(request->name,
+							 get_namespace_oid(request->schema, false));
+}

@@ -1,0 +1,207 @@
+/*-------------------------------------------------------------------------
+ *
+ * split.c
+ *	  A query taken apart into group keys and distinct aggregates.
+ *
+ *		SELECT k, avg(x) + 1 FROM s WHERE w GROUP BY k HAVING avg(x) > 0
+ *
+ *	  keys:   k            states: avg(x)
+ *	  delta:  SELECT k, avg(x) FROM s WHERE w GROUP BY k
+ *	  view:   SELECT k, final(avg_x) + 1 FROM state WHERE final(avg_x) > 0
+ *
+ * Join aliases are flattened first, as the parser does when it checks GROUP
+ * BY, so that equal expressions are equal trees.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/heap.h"
+#include "catalog/pg_type.h"
+#include "commands/defrem.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/tlist.h"
+#include "parser/parsetree.h"
+#include "utils/lsyscache.h"
+
+#include "compat.h"
+#include "query.h"
+
+typedef struct SplitContext
+{
+	SeQuery    *sq;
+	SeSplit    *split;
+	List	   *names;			/* columns of the state table so far */
+} SplitContext;
+
+static bool
+name_taken(SplitContext *cx, const char *name)
+{
+	ListCell   *lc;
+
+	if (SystemAttributeByName(name) != NULL)
+		return true;
+	foreach(lc, cx->names)
+		if (strcmp(lfirst(lc), name) == 0)
+			return true;
+	return false;
+}
+
+/* A column name made of one or two words, not longer than names may be. */
+static char *
+choose_name(SplitContext *cx, const char *word1, const char *word2)
+{
+	char	   *name = makeObjectName(word1, word2, NULL);
+
+	for (int i = 2; name_taken(cx, name); i++)
+		name = makeObjectName(word1, word2, psprintf("%d", i));
+	cx->names = lappend(cx->names, name);
+	return name;
+}
+
+/* The name of a plain column below casts, or NULL. */
+static char *
+plain_column(SplitContext *cx, Node *expr)
+{
+	Var		   *var;
+
+	expr = strip_implicit_coercions(expr);
+	if (!IsA(expr, Var))
+		return NULL;
+	var = (Var *) expr;
+	if (var->varattno <= 0)
+		return NULL;
+	return get_rte_attribute_name(rt_fetch(var->varno, cx->sq->query->rtable),
+								  var->varattno);
+}
+
+static void
+add_key(SplitContext *cx, SortGroupClause *clause, List *target)
+{
+	TargetEntry *tle = get_sortgroupclause_tle(clause, target);
+	SeKey	   *key = palloc0(sizeof(SeKey));
+	const char *name = tle->resjunk ? NULL : tle->resname;
+
+	if (name == NULL)
+		name = plain_column(cx, (Node *) tle->expr);
+	if (name == NULL || strcmp(name, "?column?") == 0)
+		name = "key";
+	key->column = choose_name(cx, name, NULL);
+	key->tle = tle;
+	key->clause = clause;
+	cx->split->keys = lappend(cx->split->keys, key);
+}
+
+/* avg_price, count, or the name that the user gave to a bare aggregate */
+static char *
+name_state(SplitContext *cx, Aggref *aggref)
+{
+	const char *fn = get_func_name(aggref->aggfnoid);
+	char	   *column = NULL;
+	ListCell   *lc;
+
+	foreach(lc, cx->split->target)
+	{
+		TargetEntry *tle = lfirst_node(TargetEntry, lc);
+
+		if (equal(tle->expr, aggref) && strcmp(tle->resname, fn) != 0)
+			return choose_name(cx, tle->resname, NULL);
+	}
+	if (aggref->args != NIL)
+		column = plain_column(cx, (Node *)
+							  linitial_node(TargetEntry, aggref->args)->expr);
+	return choose_name(cx, fn, column);
+}
+
+static bool
+add_states_walker(Node *node, SplitContext *cx)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, GroupingFunc))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("GROUPING is not supported in a continuous view"),
+				 se_plan_position(cx->sq, ((GroupingFunc *) node)->location)));
+	if (IsA(node, Aggref))
+	{
+		Aggref	   *aggref = (Aggref *) node;
+		SeState    *state;
+		ListCell   *lc;
+
+		foreach(lc, cx->split->states)
+			if (equal(((SeState *) lfirst(lc))->aggref, aggref))
+				return false;
+
+		state = palloc0(sizeof(SeState));
+		state->aggref = aggref;
+		se_plan_load_aggref(aggref, &state->agg);
+		se_plan_refuse_aggregate(cx->sq, aggref, &state->agg);
+		state->column = name_state(cx, aggref);
+		cx->split->states = lappend(cx->split->states, state);
+		return false;
+	}
+	return expression_tree_walker(node, add_states_walker, cx);
+}
+
+/* SELECT keys, bare aggregates, with the user's FROM, WHERE and GROUP BY. */
+static Query *
+make_delta(SeQuery *sq, SeSplit *split)
+{
+	Query	   *delta = copyObject(sq->query);
+	List	   *target = NIL;
+	ListCell   *lc;
+
+	foreach(lc, split->keys)
+	{
+		SeKey	   *key = lfirst(lc);
+		TargetEntry *tle = makeTargetEntry(copyObject(key->tle->expr),
+										   list_length(target) + 1,
+										   key->column, false);
+
+		tle->ressortgroupref = key->tle->ressortgroupref;
+		target = lappend(target, tle);
+	}
+	foreach(lc, split->states)
+	{
+		SeState    *state = lfirst(lc);
+
+		target = lappend(target,
+						 makeTargetEntry((Expr *) copyObject(state->aggref),
+										 list_length(target) + 1,
+										 state->column, false));
+	}
+	delta->targetList = target;
+	delta->havingQual = NULL;
+	delta->hasAggs = split->states != NIL;
+	return delta;
+}
+
+SeSplit *
+se_plan_split(SeQuery *sq)
+{
+	SeSplit    *split = palloc0(sizeof(SeSplit));
+	SplitContext cx = {.sq = sq, .split = split};
+	List	   *target;
+	ListCell   *lc;
+
+	target = (List *) se_flatten_join_alias_vars(sq->query,
+												 (Node *) sq->query->targetList);
+	split->having = se_flatten_join_alias_vars(sq->query,
+											   sq->query->havingQual);
+	foreach(lc, target)
+		if (!lfirst_node(TargetEntry, lc)->resjunk)
+			split->target = lappend(split->target, lfirst(lc));
+
+	foreach(lc, sq->query->groupClause)
+		add_key(&cx, lfirst_node(SortGroupClause, lc), target);
+	if (split->keys == NIL)
+		choose_name(&cx, SE_ALL_ROWS_COLUMN, NULL);
+	(void) expression_tree_walker((Node *) split->target, add_states_walker,
+								  &cx);
+	(void) add_states_walker(split->having, &cx);
+	split->delta = make_delta(sq, split);
+	return split;
+}
