@@ -56,4 +56,63 @@ se_object_aclcheck(Oid classid, Oid objectid, Oid roleid, AclMode mode)
 #define SE_WORKER_CONNECT_FLAGS BGWORKER_BYPASS_ROLELOGINCHECK
 #endif
 
+/* 16 gave input routines a place for soft errors. */
+#include "utils/regproc.h"
+#if PG_VERSION_NUM < 160000
+#define se_qualified_name_list(name) stringToQualifiedNameList(name)
+#else
+#define se_qualified_name_list(name) stringToQualifiedNameList(name, NULL)
+#endif
+
+/* 16 tracks in Vars which outer joins may null them. */
+#if PG_VERSION_NUM < 160000
+#define se_flatten_join_alias_vars(query, node) \
+	flatten_join_alias_vars(query, node)
+#else
+#define se_flatten_join_alias_vars(query, node) \
+	flatten_join_alias_vars(NULL, query, node)
+#endif
+
+/* 18 no longer asks whether a query is run once. */
+#if PG_VERSION_NUM < 180000
+#define se_executor_run(query) \
+	ExecutorRun(query, ForwardScanDirection, 0, true)
+#else
+#define se_executor_run(query) \
+	ExecutorRun(query, ForwardScanDirection, 0)
+#endif
+
+/* 16 lets an input function report bad input without throwing. */
+#if PG_VERSION_NUM < 160000
+#include "fmgr.h"
+
+static inline bool
+se_input_function_call(FmgrInfo *flinfo, char *str, Oid ioparam, int32 typmod,
+					   Datum *value, int *sqlstate, const char **message)
+{
+	*sqlstate = 0;
+	*message = "";
+	*value = InputFunctionCall(flinfo, str, ioparam, typmod);
+	return true;
+}
+#else
+#include "fmgr.h"
+#include "nodes/miscnodes.h"
+
+static inline bool
+se_input_function_call(FmgrInfo *flinfo, char *str, Oid ioparam, int32 typmod,
+					   Datum *value, int *sqlstate, const char **message)
+{
+	ErrorSaveContext escontext = {T_ErrorSaveContext};
+
+	escontext.details_wanted = true;
+	if (InputFunctionCallSafe(flinfo, str, ioparam, typmod,
+							  (Node *) &escontext, value))
+		return true;
+	*sqlstate = escontext.error_data->sqlerrcode;
+	*message = escontext.error_data->message;
+	return false;
+}
+#endif
+
 #endif							/* SE_COMPAT_H */

@@ -35,14 +35,24 @@ se_catalog_schema(void)
 	return get_namespace_oid("stream", true);
 }
 
+/* All of them: while the extension is being dropped some are gone already. */
 bool
 se_catalog_exists(void)
 {
+	static const char *const relations[] = {
+		"catalog_streams", "catalog_streams_pkey",
+		"catalog_partitions", "catalog_partitions_pkey",
+		"catalog_views", "catalog_views_pkey"
+	};
 	Oid			schema = se_catalog_schema();
 
-	return OidIsValid(schema) &&
-		OidIsValid(get_extension_oid("stream_ext", true)) &&
-		OidIsValid(get_relname_relid("catalog_views", schema));
+	if (!OidIsValid(schema) ||
+		!OidIsValid(get_extension_oid("stream_ext", true)))
+		return false;
+	for (int i = 0; i < lengthof(relations); i++)
+		if (!OidIsValid(get_relname_relid(relations[i], schema)))
+			return false;
+	return true;
 }
 
 static Oid

@@ -1,0 +1,43 @@
+/*-------------------------------------------------------------------------
+ *
+ * api.h
+ *	  What the SQL entry points share; private to api/.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SE_API_H
+#define SE_API_H
+
+#include "fmgr.h"
+#include "utils/jsonb.h"
+
+#include "../catalog/catalog.h"
+
+/* options.c: refuses keys that neither the stream nor its format knows. */
+extern void se_api_check_stream_options(const Jsonb *options,
+										const char *format);
+extern void se_api_check_view_options(const Jsonb *options);
+
+/* One of a fixed set of words; the error names them. */
+extern void se_api_check_choice(const char *argument, const char *value,
+								const char *const *choices);
+
+/* hooks.c */
+extern void se_api_hooks_init(void);
+
+/* names.c: a name as CREATE TABLE reads it. */
+extern Oid	se_api_creation_schema(const char *name, char **relname);
+
+/* Runs one utility statement with the caller's rights. */
+extern void se_api_execute(const char *sql);
+
+/*
+ * operate.c: next offsets from a JSON object text {"0": 1200, ...}; refuses
+ * what is none.
+ */
+extern void se_api_set_offsets(Oid stream, const char *json);
+
+/* Locks a stream against its workers until the end of the transaction. */
+extern SeStream *se_api_lock_stream(Oid relid);
+
+#endif							/* SE_API_H */

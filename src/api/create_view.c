@@ -1,0 +1,140 @@
+/*-------------------------------------------------------------------------
+ *
+ * create_view.c
+ *	  stream.create_view().
+ *
+ * plan/ makes the relations; here they are entered in the catalog between two
+ * batches of the stream, so that the view counts from an exact point on.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/dependency.h"
+#include "catalog/pg_class.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/tuplestore.h"
+
+#include "../catalog/catalog.h"
+#include "../launcher/launcher.h"
+#include "../plan/plan.h"
+#include "../state/state.h"
+#include "../stats/stats.h"
+#include "api.h"
+
+PG_FUNCTION_INFO_V1(se_sql_create_view);
+
+enum
+{
+	ARG_NAME, ARG_QUERY, ARG_EMIT, ARG_STATE_TTL, ARG_ALLOWED_LATENESS,
+	ARG_OPTIONS
+};
+
+/* The state needs the stream: without it nothing would keep it current. */
+static void
+depend_on_stream(Oid state, Oid stream)
+{
+	ObjectAddress from,
+				to;
+
+	ObjectAddressSet(from, RelationRelationId, state);
+	ObjectAddressSet(to, RelationRelationId, stream);
+	recordDependencyOn(&from, &to, DEPENDENCY_NORMAL);
+}
+
+/* The result over no rows: one row when there is no GROUP BY. */
+static void
+apply_nothing(const SeView *view)
+{
+	SeViewState *state = se_state_open(view);
+	Tuplestorestate *rows = tuplestore_begin_heap(false, false, 64);
+
+	(void) se_state_apply(state, rows, 0);
+	tuplestore_end(rows);
+	se_state_close(state);
+}
+
+static bool
+has_progress(Oid stream)
+{
+	ListCell   *lc;
+	List	   *partitions = se_catalog_list_partitions(stream);
+
+	foreach(lc, partitions)
+	{
+		if (((SePartition *) lfirst(lc))->last_record_at != 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+check_arguments(FunctionCallInfo fcinfo)
+{
+	static const char *const emits[] = {"update", NULL};
+
+	if (PG_ARGISNULL(ARG_NAME) || PG_ARGISNULL(ARG_QUERY) ||
+		PG_ARGISNULL(ARG_EMIT) || PG_ARGISNULL(ARG_OPTIONS))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("name, query, emit and options must not be null")));
+	se_api_check_choice("emit",
+						text_to_cstring(PG_GETARG_TEXT_PP(ARG_EMIT)), emits);
+	se_api_check_view_options(PG_GETARG_JSONB_P(ARG_OPTIONS));
+	if (!PG_ARGISNULL(ARG_STATE_TTL))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("state_ttl is not supported yet"),
+				 errhint("Delete old groups from the view's state table, for example from a scheduled job.")));
+	if (!PG_ARGISNULL(ARG_ALLOWED_LATENESS))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("allowed_lateness of a view is not supported yet"),
+				 errhint("No window closes yet: every row counts, however late.")));
+}
+
+Datum
+se_sql_create_view(PG_FUNCTION_ARGS)
+{
+	SeViewRequest request = {0};
+	SeViewPlan *plan;
+	SeView		view = {0};
+	char	   *relname;
+	Oid			schema;
+	Oid			stream;
+
+	se_stats_require();
+	check_arguments(fcinfo);
+	schema = se_api_creation_schema(text_to_cstring(PG_GETARG_TEXT_PP(ARG_NAME)),
+									&relname);
+	request.schema = get_namespace_name(schema);
+	request.name = relname;
+	request.query = text_to_cstring(PG_GETARG_TEXT_PP(ARG_QUERY));
+	request.emit = text_to_cstring(PG_GETARG_TEXT_PP(ARG_EMIT));
+
+	stream = se_plan_find_stream(request.query);
+	(void) se_api_lock_stream(stream);
+	plan = se_plan_create_view(&request);
+	CommandCounterIncrement();
+	depend_on_stream(plan->state, stream);
+
+	view.relid = plan->view;
+	view.stream = stream;
+	view.state = plan->state;
+	view.kind = SE_VIEW_AGGREGATE;
+	view.query = (char *) request.query;
+	view.delta_sql = plan->delta_sql;
+	view.merge_sql = plan->merge_sql;
+	view.emit = (char *) request.emit;
+	view.options = PG_GETARG_JSONB_P(ARG_OPTIONS);
+	se_catalog_add_view(&view);
+	apply_nothing(&view);
+	if (has_progress(stream))
+		ereport(NOTICE,
+				(errmsg("view \"%s\" counts the records that stream \"%s\" reads from now on",
+						relname, get_rel_name(stream))));
+	se_launcher_announce(stream);
+	PG_RETURN_OID(plan->view);
+}

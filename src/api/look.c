@@ -1,0 +1,306 @@
+/*-------------------------------------------------------------------------
+ *
+ * look.c
+ *	  What stream.status, stream.partitions and stream.views read.
+ *
+ * Definitions and offsets come from our tables, everything that moves from
+ * shared memory: looking costs the workers nothing.  A role sees the streams
+ * it may select from, and all of them as a member of pg_read_all_stats.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_authid.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "../catalog/catalog.h"
+#include "../guc.h"
+#include "../stats/stats.h"
+#include "api.h"
+
+PG_FUNCTION_INFO_V1(se_sql_get_status);
+PG_FUNCTION_INFO_V1(se_sql_get_partitions);
+PG_FUNCTION_INFO_V1(se_sql_get_views);
+
+static bool
+may_see(Oid relid)
+{
+	return pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK ||
+		has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
+}
+
+/* What the slots say about a stream's processes. */
+typedef struct Processes
+{
+	int			running;
+	int			slots;
+	const char *waiting_for;
+} Processes;
+
+static Processes
+count_processes(Oid relid)
+{
+	Processes	p = {0};
+
+	if (se_shared == NULL)
+		return p;
+	LWLockAcquire(se_shared->lock, LW_SHARED);
+	for (int i = 0; i < se_shared->n_slots; i++)
+	{
+		SeWorkerSlot *slot = &se_slots[i];
+
+		if (slot->state == SE_SLOT_FREE || slot->database != MyDatabaseId ||
+			slot->relid != relid)
+			continue;
+		p.slots++;
+		if (slot->pid != 0)
+			p.running++;
+		else if (slot->waiting_for)
+			p.waiting_for = slot->waiting_for;
+	}
+	LWLockRelease(se_shared->lock);
+	return p;
+}
+
+/* Why a stream that should run does not, or not well; NULL: it does. */
+static char *
+waiting_reason(const SeStream *stream, const Processes *p,
+			   SeStreamStats *stats, TimestampTz *at)
+{
+	char	   *problem = stats ? se_stats_get_problem(stats, at) : NULL;
+
+	if (stream->state != SE_STATE_RUNNING || stream->server == NULL)
+		return NULL;
+	if (problem)
+		return problem;
+	*at = 0;
+	if (!se_guc_enabled)
+		return "stream_ext.enabled is off";
+	if (p->running >= stream->workers)
+		return NULL;
+	if (p->waiting_for)
+		return psprintf("waiting for %s", p->waiting_for);
+	if (se_shared && p->slots < stream->workers)
+		return "waiting for a worker slot (stream_ext.max_workers)";
+	return "its worker is starting";
+}
+
+static const char *
+state_name(const SeStream *stream, const char *waiting)
+{
+	if (stream->state == SE_STATE_FAILED)
+		return "failed";
+	if (stream->state == SE_STATE_PAUSED || !se_catalog_stream_is_home(stream))
+		return "paused";
+	return waiting ? "waiting" : "running";
+}
+
+typedef struct Totals
+{
+	int64		lag;			/* -1: unknown */
+	TimestampTz watermark;		/* DT_NOBEGIN: none */
+} Totals;
+
+/* Of one partition; -1: not known. */
+static int64
+partition_lag(const SePartition *row, SePartitionStats *stats)
+{
+	uint64		high;
+
+	if (stats == NULL)
+		return -1;
+	high = pg_atomic_read_u64(&stats->high_watermark);
+	if (high == PG_UINT64_MAX)
+		return -1;
+	return Max(0, (int64) high - row->next_offset);
+}
+
+static Totals
+add_up(const SeStream *stream)
+{
+	Totals		t = {0, DT_NOEND};
+	List	   *rows = se_catalog_list_partitions(stream->relid);
+	bool		any = false;
+	ListCell   *lc;
+
+	foreach(lc, rows)
+	{
+		SePartition *row = lfirst(lc);
+		SePartitionStats *stats = se_stats_partition(MyDatabaseId,
+													 stream->relid,
+													 row->partition, false);
+		int64		lag = partition_lag(row, stats);
+
+		if (row->partition >= 0 && stream->server)
+			t.lag = (lag < 0 || t.lag < 0) ? -1 : t.lag + lag;
+		if (stats && pg_atomic_read_u32(&stats->idle))
+			continue;
+		t.watermark = Min(t.watermark, row->watermark);
+		any = true;
+	}
+	if (!any || stream->watermark_delay == NULL)
+		t.watermark = DT_NOBEGIN;
+	if (rows == NIL && stream->server)
+		t.lag = -1;
+	return t;
+}
+
+static Datum
+lag_time(int64 lag, double rate)
+{
+	Interval   *span = palloc0(sizeof(Interval));
+
+	span->time = lag == 0 ? 0 : (int64) (lag / rate * USECS_PER_SEC);
+	return IntervalPGetDatum(span);
+}
+
+static void
+put_status(ReturnSetInfo *rsinfo, const SeStream *stream)
+{
+	SeStreamStats *stats = se_stats_stream(MyDatabaseId, stream->relid, false);
+	Processes	processes = count_processes(stream->relid);
+	Totals		totals = add_up(stream);
+	TimestampTz at = 0;
+	char	   *waiting = waiting_reason(stream, &processes, stats, &at);
+	double		rate = stats ? se_stats_rate(stats, false) : 0;
+	const char *error = stream->error ? stream->error : waiting;
+	Datum		v[15] = {0};
+	bool		isnull[15] = {0};
+
+	v[0] = ObjectIdGetDatum(stream->relid);
+	v[1] = CStringGetTextDatum(state_name(stream, waiting));
+	v[2] = Int32GetDatum(processes.running);
+	v[3] = Int64GetDatum(totals.lag);
+	isnull[3] = totals.lag < 0;
+	isnull[4] = totals.lag < 0 || (totals.lag > 0 && rate < 1);
+	if (!isnull[4])
+		v[4] = lag_time(totals.lag, rate);
+	v[5] = Float8GetDatum(rate);
+	v[6] = Float8GetDatum(stats ? se_stats_rate(stats, true) : 0);
+#define COUNTER(field) Int64GetDatum(stats ? (int64) pg_atomic_read_u64(&stats->field) : 0)
+	v[7] = COUNTER(last_batch_rows);
+	v[8] = Float8GetDatum(stats ? pg_atomic_read_u64(&stats->last_batch_us) / 1000.0 : 0);
+	v[9] = TimestampTzGetDatum(totals.watermark);
+	isnull[9] = TIMESTAMP_NOT_FINITE(totals.watermark);
+	v[10] = COUNTER(rows);
+	v[11] = COUNTER(dead_letters);
+	v[12] = COUNTER(late_rows);
+	isnull[13] = error == NULL;
+	if (error)
+		v[13] = CStringGetTextDatum(error);
+	v[14] = TimestampTzGetDatum(stream->error ? stream->error_at : at);
+	isnull[14] = (stream->error ? stream->error_at : at) == 0;
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, v, isnull);
+}
+
+Datum
+se_sql_get_status(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	List	   *streams;
+	ListCell   *lc;
+
+	InitMaterializedSRF(fcinfo, 0);
+	streams = se_catalog_list_streams();
+	foreach(lc, streams)
+	{
+		SeStream   *stream = lfirst(lc);
+
+		if (may_see(stream->relid))
+			put_status(rsinfo, stream);
+	}
+	return (Datum) 0;
+}
+
+static void
+put_partition(ReturnSetInfo *rsinfo, const SePartition *row)
+{
+	SePartitionStats *stats = se_stats_partition(MyDatabaseId, row->relid,
+												 row->partition, false);
+	int64		lag = row->partition < 0 ? -1 : partition_lag(row, stats);
+	Datum		v[9] = {0};
+	bool		isnull[9] = {0};
+
+	v[0] = ObjectIdGetDatum(row->relid);
+	v[1] = Int32GetDatum(row->partition);
+	isnull[2] = stats == NULL || stats->worker_pid == 0;
+	v[2] = Int32GetDatum(stats ? stats->worker_pid : 0);
+	v[3] = Int64GetDatum(row->next_offset);
+	isnull[4] = lag < 0;
+	v[4] = Int64GetDatum(stats ?
+						 (int64) pg_atomic_read_u64(&stats->high_watermark) : 0);
+	isnull[5] = lag < 0;
+	v[5] = Int64GetDatum(lag);
+	isnull[6] = TIMESTAMP_NOT_FINITE(row->watermark);
+	v[6] = TimestampTzGetDatum(row->watermark);
+	v[7] = BoolGetDatum(stats && pg_atomic_read_u32(&stats->idle) != 0);
+	isnull[8] = row->last_record_at == 0;
+	v[8] = TimestampTzGetDatum(row->last_record_at);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, v, isnull);
+}
+
+Datum
+se_sql_get_partitions(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	List	   *streams;
+	ListCell   *lc;
+
+	InitMaterializedSRF(fcinfo, 0);
+	streams = se_catalog_list_streams();
+	foreach(lc, streams)
+	{
+		SeStream   *stream = lfirst(lc);
+		List	   *rows;
+		ListCell   *lc2;
+
+		if (!may_see(stream->relid))
+			continue;
+		rows = se_catalog_list_partitions(stream->relid);
+		foreach(lc2, rows)
+			put_partition(rsinfo, lfirst(lc2));
+	}
+	return (Datum) 0;
+}
+
+static void
+put_view(ReturnSetInfo *rsinfo, const SeView *view)
+{
+	SeViewStats *stats = se_stats_view(MyDatabaseId, view->relid, false);
+	Datum		v[8] = {0};
+	bool		isnull[8] = {0};
+
+	v[0] = ObjectIdGetDatum(view->relid);
+	v[1] = CStringGetTextDatum("view");
+	v[2] = ObjectIdGetDatum(view->stream);
+	v[3] = ObjectIdGetDatum(view->state);
+	v[4] = Float8GetDatum(stats ? pg_atomic_read_u64(&stats->batch_us) / 1000.0 : 0);
+	v[5] = Int64GetDatum(stats ? (int64) pg_atomic_read_u64(&stats->late_rows) : 0);
+	v[6] = Int64GetDatum(stats ? (int64) pg_atomic_read_u64(&stats->errors) : 0);
+	v[7] = CStringGetTextDatum(view->query);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, v, isnull);
+}
+
+Datum
+se_sql_get_views(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	List	   *views;
+	ListCell   *lc;
+
+	InitMaterializedSRF(fcinfo, 0);
+	views = se_catalog_list_views(InvalidOid);
+	foreach(lc, views)
+	{
+		SeView	   *view = lfirst(lc);
+
+		if (may_see(view->relid))
+			put_view(rsinfo, view);
+	}
+	return (Datum) 0;
+}

@@ -1,0 +1,147 @@
+/*-------------------------------------------------------------------------
+ *
+ * support.c
+ *	  Names, options and locks, as all SQL entry points treat them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "executor/spi.h"
+#include "nodes/makefuncs.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/varlena.h"
+
+#include "../catalog/catalog.h"
+#include "../compat.h"
+#include "../ingest/ingest.h"
+#include "../security/security.h"
+#include "api.h"
+
+Oid
+se_api_creation_schema(const char *name, char **relname)
+{
+	List	   *names = se_qualified_name_list(name);
+	RangeVar   *rv = makeRangeVarFromNameList(names);
+
+	*relname = rv->relname;
+	return RangeVarGetCreationNamespace(rv);
+}
+
+void
+se_api_execute(const char *sql)
+{
+	SPI_connect();
+	if (SPI_execute(sql, false, 0) < 0)
+		elog(ERROR, "could not execute: %s", sql);
+	SPI_finish();
+}
+
+/*
+ * Conflicts with the lock that each batch takes, so that what the caller
+ * changes takes effect between two batches; readers are not disturbed.
+ */
+SeStream *
+se_api_lock_stream(Oid relid)
+{
+	SeStream   *stream = se_catalog_get_stream(relid, false);
+
+	se_security_require_owner(relid);
+	LockRelationOid(relid, ShareRowExclusiveLock);
+	pfree(stream);
+	return se_catalog_get_stream(relid, false);
+}
+
+void
+se_api_check_choice(const char *argument, const char *value,
+					const char *const *choices)
+{
+	StringInfoData all;
+
+	initStringInfo(&all);
+	for (int i = 0; choices[i]; i++)
+	{
+		if (strcmp(choices[i], value) == 0)
+			return;
+		appendStringInfo(&all, "%s%s", i ? ", " : "", choices[i]);
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid value for %s: \"%s\"", argument, value),
+			 errhint("Valid values are: %s.", all.data)));
+}
+
+static bool
+is_among(const char *key, const char *const *names)
+{
+	for (int i = 0; names && names[i]; i++)
+		if (strcmp(names[i], key) == 0)
+			return true;
+	return false;
+}
+
+static void
+append_names(StringInfo all, const char *const *names)
+{
+	for (int i = 0; names && names[i]; i++)
+		appendStringInfo(all, "%s%s", all->len ? ", " : "", names[i]);
+}
+
+static void
+check_options(const Jsonb *options, const char *const *first,
+			  const char *const *second, const char *const *third)
+{
+	JsonbIterator *it;
+	JsonbIteratorToken token;
+	JsonbValue	value;
+
+	if (!JB_ROOT_IS_OBJECT(options))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("options must be a JSON object"),
+				 errhint("For example: options => '{\"batch_max_rows\": 10000}'.")));
+	it = JsonbIteratorInit((JsonbContainer *) &options->root);
+	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
+	{
+		StringInfoData all;
+		char	   *key;
+
+		if (token != WJB_KEY)
+			continue;
+		key = pnstrdup(value.val.string.val, value.val.string.len);
+		if (is_among(key, first) || is_among(key, second) ||
+			is_among(key, third))
+			continue;
+		initStringInfo(&all);
+		append_names(&all, first);
+		append_names(&all, second);
+		append_names(&all, third);
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"%s\" is not known", key),
+				 all.len > 0 ?
+				 errhint("Valid options are: %s.", all.data) :
+				 errhint("There are no options here.")));
+	}
+}
+
+void
+se_api_check_stream_options(const Jsonb *options, const char *format)
+{
+	static const char *const startup[] = {
+		"scan_startup_timestamp", "scan_startup_offsets", NULL
+	};
+	SeLimits	limits;
+
+	check_options(options, se_limits_names(), startup,
+				  se_decode_format_options(format));
+	se_limits_read(options, &limits);
+}
+
+void
+se_api_check_view_options(const Jsonb *options)
+{
+	check_options(options, NULL, NULL, NULL);
+}
