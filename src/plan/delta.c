@@ -36,8 +36,9 @@
 
 /*
  * Writes the delta query down with the batch in the stream's place.  Its
- * columns keep their names: an ephemeral relation has the alias that the
- * stream had or the stream's own name.
+ * columns keep their names: the batch has the alias that the stream had, or
+ * the stream's own name.  To the deparser the batch is a WITH query, whose
+ * name it writes unqualified, too; it does not know ephemeral relations.
  */
 char *
 se_plan_delta_sql(SeQuery *sq, SeSplit *split)
@@ -47,8 +48,8 @@ se_plan_delta_sql(SeQuery *sq, SeSplit *split)
 
 	if (rte->alias == NULL)
 		rte->alias = makeAlias(rte->eref->aliasname, NIL);
-	rte->rtekind = RTE_NAMEDTUPLESTORE;
-	rte->enrname = SE_BATCH_NAME;
+	rte->rtekind = RTE_CTE;
+	rte->ctename = SE_BATCH_NAME;
 	rte->relid = InvalidOid;
 	rte->inh = false;
 	return pg_get_querydef(delta, false);

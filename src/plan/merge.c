@@ -26,15 +26,30 @@
 
 #include "query.h"
 
-/* The combine function by name, where SQL may call it. */
+static bool
+ends_with(const char *name, const char *suffix)
+{
+	size_t		skip = strlen(name) - strlen(suffix);
+
+	return strlen(name) >= strlen(suffix) && strcmp(name + skip, suffix) == 0;
+}
+
+/*
+ * True when SQL may call the combine function by name: a built-in one that is
+ * not, by PostgreSQL's naming, a part of an aggregate.
+ */
 static bool
 combines_directly(const SeState *state)
 {
 	const SeAggregate *agg = &state->agg;
+	const char *name;
 
-	return agg->transtype != INTERNALOID &&
-		!OidIsValid(agg->finalfn) &&
-		agg->combinefn < FirstGenbkiObjectId;
+	if (agg->transtype == INTERNALOID || OidIsValid(agg->finalfn) ||
+		agg->combinefn >= FirstGenbkiObjectId)
+		return false;
+	name = get_func_name(agg->combinefn);
+	return !ends_with(name, "_transfn") && !ends_with(name, "_combine") &&
+		!ends_with(name, "_accum");
 }
 
 static char *

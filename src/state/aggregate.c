@@ -253,17 +253,18 @@ call_support(SeAggCall *call, FmgrInfo *fn, Oid collation, int nargs,
 static NullableDatum
 read_state(SeAggCall *call, NullableDatum stored, bool writable)
 {
-	NullableDatum none = {.value = (Datum) 0,.isnull = true};
+	/* The second argument of a deserialization function is never looked at. */
+	NullableDatum dummy = {.value = (Datum) 0,.isnull = false};
 	NullableDatum state = stored;
 
 	if (stored.isnull)
-		return none;
+		return stored;
 	if (call->internal)
 	{
 		state.value = PointerGetDatum(se_agg_state_open(stored.value,
 														call->identity));
 		state.value = call_support(call, &call->deserial, InvalidOid, 2,
-								   state, none, &state.isnull);
+								   state, dummy, &state.isnull);
 	}
 	else if (writable && !call->transbyval)
 	{
