@@ -35,6 +35,9 @@ PG_CPPFLAGS = -Isrc $(shell $(PKG_CONFIG) --cflags rdkafka 2>/dev/null)
 PG_CFLAGS = $(WARNINGS)
 SHLIB_LINK = $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -lstdc++
 
+# No bitcode for inlining by JIT: workers run without JIT.
+override with_llvm = no
+
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
@@ -44,9 +47,6 @@ src/decode/%.o: src/decode/%.cc
 	$(CXX) -std=c++17 -O2 -fPIC -g -fvisibility=hidden -fno-rtti \
 		-Wall -Wextra -Werror $(SE_SANITIZE) \
 		$(shell $(PKG_CONFIG) --cflags simdjson) -c -o $@ $<
-
-src/decode/%.bc: src/decode/%.cc
-	$(COMPILE.cxx.bc) -o $@ $<
 
 # Headers are few: any change rebuilds all.
 $(OBJS): $(wildcard src/*.h src/*/*.h)

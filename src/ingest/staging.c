@@ -43,6 +43,7 @@ struct SeStaging
 	int			current;
 	bool		blocked;		/* no segment is free: drop rows */
 	BulkInsertState bulk;
+	MemoryContext context;		/* where bulk lives: as long as we do */
 	CommandId	command;
 };
 
@@ -58,6 +59,7 @@ se_staging_open(Oid relid, int64 max_rows, int64 max_age_us,
 	if (max_rows == 0 || stats == NULL)
 		return NULL;
 	staging = palloc0(sizeof(SeStaging));
+	staging->context = CurrentMemoryContext;
 	children = find_inheritance_children(relid, NoLock);
 	foreach(lc, children)
 	{
@@ -101,13 +103,16 @@ static bool
 open_segment(SeStaging *staging, int number)
 {
 	Oid			relid = staging->segments[number % staging->n_segments];
+	MemoryContext old;
 
 	/* another worker empties it this moment at most */
 	staging->rel = try_relation_open(relid, RowExclusiveLock);
 	if (staging->rel == NULL)
 		return false;
 	staging->current = number;
+	old = MemoryContextSwitchTo(staging->context);
 	staging->bulk = GetBulkInsertState();
+	MemoryContextSwitchTo(old);
 	return true;
 }
 
