@@ -66,6 +66,10 @@ struct SeSource
 	SeStartupMode resolve_mode;
 	TimestampTz resolve_at;
 
+	/* an offset that a broker does not have, and we ask what it has */
+	int32		lost_partition; /* -1: none */
+	int64		lost_offset;
+
 	rd_kafka_message_t **held;	/* records not released yet */
 	int			nheld;
 	int			held_size;
@@ -386,6 +390,55 @@ kafka_resolve(SeSource *s, SeStartupMode mode, TimestampTz at,
 	return complete;
 }
 
+/*
+ * The broker does not have the offset we want.  The library has stopped reading
+ * that partition; before we say so we find out what the broker does have.
+ */
+static void
+offset_is_lost(SeSource *s, int32 partition, int64 offset)
+{
+	SePartitionOffset part = {partition, 0};
+
+	if (s->lost_partition >= 0)
+		return;
+	if (s->client->ask_offsets.state == SE_KAFKA_ASK_WAITING)
+	{
+		raise_error(s, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE, NULL,
+					partition, offset);
+		return;
+	}
+	s->lost_partition = partition;
+	s->lost_offset = offset;
+	ask_offsets(s, SE_STARTUP_EARLIEST, DT_NOBEGIN, &part, 1);
+}
+
+static void
+explain_lost_offset(SeSource *s)
+{
+	SeKafkaAsk *ask = &s->client->ask_offsets;
+	int32		partition = s->lost_partition;
+	int64		offset = s->lost_offset;
+	int64		low = -1;
+
+	if (!se_kafka_client_answered(s->client, ask, 0))
+		return;
+	if (ask->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+		low = ask->offsets->elems[0].offset;
+	se_kafka_ask_reset(ask);
+	s->lost_partition = -1;
+	if (low < 0)
+		raise_error(s, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE, NULL,
+					partition, offset);
+	else if (offset < low)
+		raise_fatal(s, ERRCODE_DATA_EXCEPTION, partition, offset,
+					"partition %d: records from offset " INT64_FORMAT " to " INT64_FORMAT " were deleted before they were read",
+					partition, offset, low - 1);
+	else
+		raise_fatal(s, ERRCODE_DATA_EXCEPTION, partition, offset,
+					"partition %d ends before offset " INT64_FORMAT ", where this stream stands: it was truncated, or the topic was made anew",
+					partition, offset);
+}
+
 static void
 discard_queue(SeSource *s)
 {
@@ -433,6 +486,7 @@ kafka_assign(SeSource *s, const SePartitionOffset *parts, int n)
 	}
 	s->problem.kind = SE_PROBLEM_NONE;
 	s->missing_since = 0;
+	s->lost_partition = -1;
 	find_leaders(s);
 	err = rd_kafka_assign(s->client->rk, n > 0 ? list : NULL);
 	rd_kafka_topic_partition_list_destroy(list);
@@ -523,8 +577,6 @@ take_event(SeSource *s, const rd_kafka_message_t *message)
 {
 	int32		partition = message->partition;
 	SePart	   *part = NULL;
-	int64		low = -1;
-	int64		high = -1;
 
 	if (partition >= 0 && partition < s->nparts)
 		part = &s->parts[partition];
@@ -540,21 +592,7 @@ take_event(SeSource *s, const rd_kafka_message_t *message)
 			break;
 		case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
 		case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
-			rd_kafka_get_watermark_offsets(s->client->rk, s->topic, partition,
-										   &low, &high);
-			if (low >= 0 && message->offset >= 0 && message->offset < low)
-				raise_fatal(s, ERRCODE_DATA_EXCEPTION, partition,
-							message->offset,
-							"partition %d: records from offset " INT64_FORMAT " to " INT64_FORMAT " are gone, the broker has deleted them unread",
-							partition, message->offset, low - 1);
-			else if (high >= 0 && message->offset > high)
-				raise_fatal(s, ERRCODE_DATA_EXCEPTION, partition,
-							message->offset,
-							"partition %d ends at offset " INT64_FORMAT ", before offset " INT64_FORMAT " where this stream stands: it was truncated or the topic was made anew",
-							partition, high, message->offset);
-			else
-				raise_error(s, message->err, rd_kafka_message_errstr(message),
-							partition, message->offset);
+			offset_is_lost(s, partition, part->position);
 			break;
 		case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
 		case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
@@ -583,12 +621,11 @@ take_record(SeSource *s, rd_kafka_message_t *message, SeRecord *record)
 	{
 		raise_fatal(s, ERRCODE_DATA_EXCEPTION, message->partition,
 					message->offset,
-					"partition %d went back from offset " INT64_FORMAT " to " INT64_FORMAT ": it was truncated or the topic was made anew",
+					"partition %d went back from offset " INT64_FORMAT " to " INT64_FORMAT ": it was truncated, or the topic was made anew",
 					message->partition, part->position, message->offset);
 		return false;
 	}
-	if (s->max_record_bytes > 0 &&
-		message->len + message->key_len > s->max_record_bytes)
+	if (message->len + message->key_len > s->max_record_bytes)
 	{
 		raise_fatal(s, ERRCODE_PROGRAM_LIMIT_EXCEEDED, message->partition,
 					message->offset,
@@ -716,8 +753,10 @@ kafka_open(const SeSourceConfig *config)
 	}
 	s->client = client;
 	s->limits = limits;
-	s->max_record_bytes = config->max_record_bytes;
+	s->max_record_bytes = config->max_record_bytes > 0 ?
+		config->max_record_bytes : SE_KAFKA_MAX_RECORD;
 	s->topic_partitions = -1;
+	s->lost_partition = -1;
 	return s;
 }
 
@@ -752,6 +791,8 @@ kafka_partition_info(SeSource *s, int32 partition, SePartitionInfo *info)
 static void
 kafka_problem(SeSource *s, SeProblem *problem)
 {
+	if (s->lost_partition >= 0)
+		explain_lost_offset(s);
 	if (s->missing_since != 0 && s->problem.kind != SE_PROBLEM_FATAL)
 		refresh_metadata(s, 0);
 	*problem = s->problem;

@@ -146,7 +146,7 @@ fetch_metadata(SeKafkaClient *client, SeKafkaAsk *ask)
 	ask->err = rd_kafka_metadata(client->rk, ask->all_topics,
 								 ask->all_topics ? NULL : client->topic,
 								 &ask->metadata, ask->timeout_ms);
-	if (ask->err == RD_KAFKA_RESP_ERR_NO_ERROR && ask->all_topics)
+	if (ask->err == RD_KAFKA_RESP_ERR_NO_ERROR)
 		ask->controller = rd_kafka_controllerid(client->rk, 0);
 }
 

@@ -33,6 +33,9 @@
 /* From here on the library wakes up by itself when its queue was full. */
 #define SE_KAFKA_HAS_QUEUE_BACKOFF	0x02020000
 
+/* The largest record we take when the stream does not say. */
+#define SE_KAFKA_MAX_RECORD	(64 * 1024 * 1024)
+
 #define SE_KAFKA_TEXT	400
 #define SE_KAFKA_NOTES	32
 

@@ -27,7 +27,6 @@
 #define DEFAULT_MEMORY_KB	65536
 #define RECORD_OVERHEAD		512 /* bytes, beside key and value */
 #define MIN_FETCH_BYTES		1000000 /* the library takes no less */
-#define DEFAULT_MAX_RESPONSE	(64 * 1024 * 1024)
 #define RESPONSE_SLACK		(1024 * 1024)
 
 /* What correctness depends on.  NULL is for "where the library has it". */
@@ -88,7 +87,7 @@ set_limits(rd_kafka_conf_t *conf, const SeSourceConfig *config,
 	limits->queued_kb = Min(memory / 2 / 1024, 2000000);
 	limits->queued_messages = Min(memory / 2 / (2 * RECORD_OVERHEAD), 1000000);
 	fetch = Max(memory / 32, MIN_FETCH_BYTES);
-	response = Max(config->max_record_bytes, DEFAULT_MAX_RESPONSE);
+	response = Max(config->max_record_bytes, SE_KAFKA_MAX_RECORD);
 	response = Max(response, fetch) + RESPONSE_SLACK;
 
 	set_number(conf, "queued.max.messages.kbytes", limits->queued_kb);

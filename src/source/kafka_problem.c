@@ -14,6 +14,7 @@
 #include "kafka_common.h"
 
 #define HINT_SEEK "Decide where to go on with stream.seek, then resume the stream."
+#define HINT_SIZE "Raise message_max_bytes of the stream."
 #define HINT_NETWORK "Check the broker and \"bootstrap.servers\"; reading goes on by itself."
 
 typedef struct Meaning
@@ -47,7 +48,7 @@ static const Meaning meanings[] = {
 	{RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE, SE_PROBLEM_FATAL,
 	ERRCODE_PROGRAM_LIMIT_EXCEEDED, HINT_SEEK},
 	{RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, SE_PROBLEM_FATAL,
-	ERRCODE_PROGRAM_LIMIT_EXCEEDED, "Raise message_max_bytes of the stream."},
+	ERRCODE_PROGRAM_LIMIT_EXCEEDED, HINT_SIZE},
 	{RD_KAFKA_RESP_ERR__FATAL, SE_PROBLEM_FATAL,
 	ERRCODE_SYSTEM_ERROR, NULL},
 
@@ -103,6 +104,44 @@ is_about_group(rd_kafka_resp_err_t err)
 		err == RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED;
 }
 
+/*
+ * A response that the library cannot read.  When we have talked with that
+ * broker before, it is one that is larger than we take; else there is no
+ * Kafka broker behind that address, or it speaks another protocol.
+ */
+static void
+explain_response(SeProblem *problem, const char *text)
+{
+	if (strstr(text, "Invalid response size") && strstr(text, "in state UP"))
+	{
+		problem->sqlstate = ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+		strlcpy(problem->hint, HINT_SIZE, sizeof(problem->hint));
+		return;
+	}
+	problem->kind = SE_PROBLEM_TRANSIENT;
+	problem->sqlstate = ERRCODE_PROTOCOL_VIOLATION;
+	strlcpy(problem->hint,
+			"Check that this is a Kafka broker and that \"security.protocol\" is what it speaks.",
+			sizeof(problem->hint));
+}
+
+/* Cuts off what the library adds for itself. */
+static void
+clean_text(char *text)
+{
+	char	   *tail = strstr(text, " (after ");
+
+	if (tail)
+		*tail = '\0';
+	tail = strstr(text, ": increase receive.message.max.bytes");
+	if (tail)
+		*tail = '\0';
+	tail = strstr(text, "/bootstrap: ");
+	if (tail)
+		memmove(tail, tail + strlen("/bootstrap"),
+				strlen(tail + strlen("/bootstrap")) + 1);
+}
+
 bool
 se_kafka_problem(SeProblem *problem, rd_kafka_resp_err_t err,
 				 const char *text, const char *topic,
@@ -138,5 +177,8 @@ se_kafka_problem(SeProblem *problem, rd_kafka_resp_err_t err,
 		snprintf(problem->message, sizeof(problem->message), "%s", text);
 	if (hint)
 		strlcpy(problem->hint, hint, sizeof(problem->hint));
+	if (err == RD_KAFKA_RESP_ERR__BAD_MSG && partition < 0)
+		explain_response(problem, text);
+	clean_text(problem->message);
 	return true;
 }
