@@ -210,10 +210,7 @@ convert_int(SeDecoder *decoder, SeColumn *column, const char *str, size_t len,
 		case SE_SCAN_OTHER:
 
 			/* 0x10 and 1_000 are integers from PostgreSQL 16 on. */
-			if (memchr(str, '_', len) || memchr(str, 'x', len) ||
-				memchr(str, 'X', len) || memchr(str, 'o', len) ||
-				memchr(str, 'O', len) || memchr(str, 'b', len) ||
-				memchr(str, 'B', len))
+			if (len > 2 && (memchr(str, '_', len) || memchr(str, '0', len)))
 				return se_convert_input(decoder, column, str, len, value);
 			return fail_syntax(decoder, names[which], str, len);
 	}
@@ -569,7 +566,7 @@ se_convert_text(SeDecoder *decoder, SeColumn *column, const char *str,
 			{
 				bool		flag;
 
-				if (!parse_bool_with_len(str, len, &flag))
+				if (len == 0 || !parse_bool_with_len(str, len, &flag))
 					break;
 				*value = BoolGetDatum(flag);
 				return true;

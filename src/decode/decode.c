@@ -28,6 +28,8 @@
 
 static const SeFormat *const formats[] = {
 	&se_format_json,
+	&se_format_csv,
+	&se_format_tsv,
 	&se_format_text,
 	&se_format_bytea
 };

@@ -120,6 +120,8 @@ struct SeDecoder
 };
 
 extern const SeFormat se_format_json;
+extern const SeFormat se_format_csv;
+extern const SeFormat se_format_tsv;
 extern const SeFormat se_format_text;
 extern const SeFormat se_format_bytea;
 

@@ -58,8 +58,8 @@ struct SeJson
 	char		error[160] = "";
 };
 
-static bool walk_value(SeJson *json, od::document &doc, od::value &value,
-					   SeJsonNode *node, int depth);
+static bool walk_container(SeJson *json, od::document &doc, od::value &value,
+						   SeJsonNode *node, int depth);
 
 SeJson *
 se_json_open(void)
@@ -159,8 +159,33 @@ special_offset(const char *p)
 #endif
 }
 
+#if defined(__SSE2__)
+/* se_json_tree_child for a key of up to 16 bytes, with its bytes at hand. */
+static inline SeJsonNode *
+short_key_child(const SeJsonNode *node, const char *key, size_t len)
+{
+	const __m128i chunk = _mm_loadu_si128((const __m128i *) key);
+	const int	bytes = (1 << len) - 1;
+
+	if (node->table == nullptr || len == 0)
+		return nullptr;
+	for (uint32_t i = se_json_key_hash(key, len);; i++)
+	{
+		SeJsonNode *child = node->table[i & node->table_mask];
+
+		if (child == nullptr)
+			return nullptr;
+		if (child->key_len == len &&
+			(_mm_movemask_epi8(_mm_cmpeq_epi8(
+				chunk, _mm_loadu_si128((const __m128i *) child->key))) &
+			 bytes) == bytes)
+			return child;
+	}
+}
+#endif
+
 /* The child that a key leads to; false: the key has a bad escape. */
-static bool
+static inline bool
 find_child(SeJsonNode *node, const char *key, SeJsonNode **child)
 {
 	size_t		len = special_offset(key);
@@ -170,6 +195,13 @@ find_child(SeJsonNode *node, const char *key, SeJsonNode **child)
 
 	if (key[len] == '"')
 	{
+#if defined(__SSE2__)
+		if (node != nullptr && len <= 16)
+		{
+			*child = short_key_child(node, key, len);
+			return true;
+		}
+#endif
 		*child = node ? se_json_tree_child(node, key, len) : nullptr;
 		return true;
 	}
@@ -181,87 +213,6 @@ find_child(SeJsonNode *node, const char *key, SeJsonNode **child)
 		se_json_unescape(key, len, plain, &plain_len, &fault) == SE_JSON_TEXT_OK)
 		*child = se_json_tree_child(node, plain, plain_len);
 	return se_json_escapes_valid(key, len);
-}
-
-static bool
-walk_object(SeJson *json, od::document &doc, od::object object,
-			SeJsonNode *node, int depth)
-{
-	for (auto item : object)
-	{
-		SeJsonNode *child;
-
-		if (item.error() != SUCCESS)
-			return false;
-
-		/* By reference: copying a field just stored stalls the processor. */
-		od::field && field = std::move(item).value_unsafe();
-		if (!find_child(node, field.key().raw(), &child) ||
-			!walk_value(json, doc, field.value(), child, depth))
-			return false;
-	}
-	return true;
-}
-
-static bool
-walk_array(SeJson *json, od::document &doc, od::array array,
-		   SeJsonNode *node, int depth)
-{
-	size_t		index = 0;
-
-	if (node != nullptr && !node->has_index)
-		node = nullptr;
-	for (auto item : array)
-	{
-		SeJsonNode *child = nullptr;
-
-		if (item.error() != SUCCESS)
-			return false;
-		od::value && element = std::move(item).value_unsafe();
-		if (node != nullptr)
-			child = se_json_tree_element(node, index++);
-		if (!walk_value(json, doc, element, child, depth))
-			return false;
-	}
-	return true;
-}
-
-/* Object or array; *end is set behind its closing bracket. */
-static bool
-walk_container(SeJson *json, od::document &doc, od::value &value,
-			   SeJsonNode *node, int depth, const char **end)
-{
-	const char *at;
-
-	if (depth >= SE_JSON_MAX_DEPTH)
-		return false;
-	if (value.raw_json_token()[0] == '{')
-	{
-		od::object	object;
-
-		if (value.get_object().get(object) != SUCCESS ||
-			!walk_object(json, doc, object, node, depth + 1))
-			return false;
-	}
-	else
-	{
-		od::array	array;
-
-		if (value.get_array().get(array) != SUCCESS ||
-			!walk_array(json, doc, array, node, depth + 1))
-			return false;
-	}
-
-	if (node != nullptr && node->slot >= 0)
-	{
-		/* Only wanted ones need their end: the next token is behind it. */
-		if (doc.current_location().get(at) != SUCCESS)
-			return false;
-		while (at[-1] != '}' && at[-1] != ']')
-			at--;
-		*end = at;
-	}
-	return true;
 }
 
 static inline bool
@@ -320,36 +271,117 @@ read_scalar(std::string_view token, SeJsonValue *result)
 	}
 }
 
-static bool
-walk_value(SeJson *json, od::document &doc, od::value &value, SeJsonNode *node,
-		   int depth)
+/* One value, of which scalars are all there is on the fast path. */
+static inline bool
+walk_value(SeJson *json, od::document &doc, od::value &value,
+		   SeJsonNode *node, int depth)
 {
 	std::string_view token = value.raw_json_token();
-	SeJsonValue result;
+	SeJsonValue unwanted;
 
+	if (token[0] == '{' || token[0] == '[')
+		return walk_container(json, doc, value, node, depth);
+	if (node == nullptr)
+		return read_scalar(token, &unwanted);
+	if (node->first_child != nullptr && node->seen == json->document)
+		forget_below(json, node);
+	return read_scalar(token, node->slot < 0 ? &unwanted :
+					   &json->values[node->slot]);
+}
+
+static bool
+walk_object(SeJson *json, od::document &doc, od::object object,
+			SeJsonNode *node, int depth)
+{
+	for (auto item : object)
+	{
+		SeJsonNode *child;
+
+		if (item.error() != SUCCESS)
+			return false;
+
+		/* By reference: copying a field just stored stalls the processor. */
+		od::field && field = std::move(item).value_unsafe();
+		if (!find_child(node, field.key().raw(), &child) ||
+			!walk_value(json, doc, field.value(), child, depth))
+			return false;
+	}
+	return true;
+}
+
+static bool
+walk_array(SeJson *json, od::document &doc, od::array array,
+		   SeJsonNode *node, int depth)
+{
+	size_t		index = 0;
+
+	if (node != nullptr && !node->has_index)
+		node = nullptr;
+	for (auto item : array)
+	{
+		SeJsonNode *child = nullptr;
+
+		if (item.error() != SUCCESS)
+			return false;
+		od::value && element = std::move(item).value_unsafe();
+		if (node != nullptr)
+			child = se_json_tree_element(node, index++);
+		if (!walk_value(json, doc, element, child, depth))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Object or array.  If somebody wants it, its text is all from its opening
+ * bracket to the closing one.
+ */
+static bool
+walk_container(SeJson *json, od::document &doc, od::value &value,
+			   SeJsonNode *node, int depth)
+{
+	const char *start = value.raw_json_token().data();
+	const char *end;
+
+	if (depth >= SE_JSON_MAX_DEPTH)
+		return false;
 	if (node != nullptr && node->first_child != nullptr)
 	{
 		if (node->seen == json->document)
 			forget_below(json, node);
 		node->seen = json->document;
 	}
-
-	if (token[0] == '{' || token[0] == '[')
+	if (*start == '{')
 	{
-		const char *end = nullptr;
+		od::object	object;
 
-		if (!walk_container(json, doc, value, node, depth, &end))
+		if (value.get_object().get(object) != SUCCESS ||
+			!walk_object(json, doc, object, node, depth + 1))
 			return false;
-		result.kind = token[0] == '{' ? SE_JSON_OBJECT : SE_JSON_ARRAY;
-		result.escaped = false;
-		result.text = token.data();
-		result.len = end - token.data();
 	}
-	else if (!read_scalar(token, &result))
-		return false;
+	else
+	{
+		od::array	array;
+
+		if (value.get_array().get(array) != SUCCESS ||
+			!walk_array(json, doc, array, node, depth + 1))
+			return false;
+	}
 
 	if (node != nullptr && node->slot >= 0)
-		json->values[node->slot] = result;
+	{
+		SeJsonValue *result = &json->values[node->slot];
+
+		/* The next token is behind it; it is not the last, for the root is open. */
+		if (doc.current_location().get(end) != SUCCESS)
+			return false;
+		while (end[-1] != '}' && end[-1] != ']')
+			end--;
+		result->kind = *start == '{' ? SE_JSON_OBJECT : SE_JSON_ARRAY;
+		result->escaped = false;
+		result->text = start;
+		result->len = end - start;
+	}
 	return true;
 }
 

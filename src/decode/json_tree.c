@@ -124,7 +124,7 @@ child_for_step(SeJsonNode *node, const char *key, size_t len, bool element,
 
 	child = calloc(1, sizeof(SeJsonNode));
 	if (child != NULL)
-		child->key = malloc(len);
+		child->key = calloc(1, len < 16 ? 16 : len);
 	if (child == NULL || child->key == NULL)
 	{
 		free(child);

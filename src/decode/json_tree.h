@@ -30,7 +30,7 @@ typedef struct SeJsonNode SeJsonNode;
 
 struct SeJsonNode
 {
-	char	   *key;			/* not terminated */
+	char	   *key;			/* padded with zeros to 16 bytes or more */
 	uint32_t	key_len;
 	int			index;			/* element when in an array, -1: key only */
 	bool		has_index;		/* some child can be an array element */

@@ -223,18 +223,25 @@ two_digits(const char *p)
 	return tens > 9 || ones > 9 ? 1000 : (int) (tens * 10 + ones);
 }
 
-/* Days from 2000-01-01 to a date of the Gregorian calendar. */
+static inline bool
+is_leap(int year)
+{
+	return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+}
+
+/* Days from 2000-01-01 to a date of the Gregorian calendar, year 1 or later. */
 static int32_t
 days_from_2000(int year, int month, int day)
 {
-	int			y = year - (month <= 2);
-	int			era = (y >= 0 ? y : y - 399) / 400;
-	int			year_of_era = y - era * 400;
-	int			day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 +
-		day - 1;
+	static const int before_month[] = {
+		0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334
+	};
+	unsigned	y = (unsigned) year - 1;
+	int			days = (int) (y * 365 + y / 4 - y / 100 + y / 400);
 
-	return era * 146097 + year_of_era * 365 + year_of_era / 4 -
-		year_of_era / 100 + day_of_year - 730425;
+	if (month > 2 && is_leap(year))
+		days++;
+	return days + before_month[month - 1] + day - 730120;
 }
 
 static bool
@@ -248,13 +255,11 @@ read_date(const char *p, int *year, int *month, int *day)
 	int			m = two_digits(p + 5);
 	int			d = two_digits(p + 8);
 	int			y = century * 100 + rest;
-	bool		leap;
 
 	if (century > 99 || rest > 99 || p[4] != '-' || p[7] != '-' ||
 		y < 1 || m < 1 || m > 12 || d < 1)
 		return false;
-	leap = y % 4 == 0 && (y % 100 != 0 || y % 400 == 0);
-	if (d > month_days[m - 1] + (m == 2 && leap))
+	if (d > month_days[m - 1] + (m == 2 && is_leap(y)))
 		return false;
 	*year = y;
 	*month = m;
