@@ -6,5 +6,7 @@ CREATE EXTENSION stream_ext;
 CREATE SERVER kafka FOREIGN DATA WRAPPER stream_kafka
   OPTIONS ("bootstrap.servers" :'brokers');
 
--- Who may read from it.  The rest of the demo is this role's.
+-- Who may define streams, and read from this server.  The rest of the demo is
+-- this role's.
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA stream TO demo;
 GRANT USAGE ON FOREIGN SERVER kafka TO demo;

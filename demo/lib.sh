@@ -13,24 +13,25 @@
 
 tty_out=
 [ ! -t 1 ] || tty_out=yes
-screen=
+screen= stage_pid=
 
 # stage LABEL HINT COMMAND...: one line that counts the seconds.  On failure the
 # end of the log and the hint, and the demo is over.
 stage()
 {
-	local label=$1 hint=$2 log start pid rc=0
+	local label=$1 hint=$2 log start rc=0
 	shift 2
 	log=$(mktemp)
 	start=$(se_now)
 	printf '%-58s ' "$label"
 	"$@" >"$log" 2>&1 </dev/null &
-	pid=$!
-	while [ -n "$tty_out" ] && kill -0 "$pid" 2>/dev/null; do
+	stage_pid=$!
+	while [ -n "$tty_out" ] && kill -0 "$stage_pid" 2>/dev/null; do
 		printf '\r%-58s %s' "$label" "$(se_since "$start")"
 		sleep 0.1
 	done
-	wait "$pid" || rc=$?
+	wait "$stage_pid" || rc=$?
+	stage_pid=
 	[ -z "$tty_out" ] || printf '\r%-58s ' "$label"
 	if [ "$rc" -eq 0 ]; then
 		printf 'ok  %s \n' "$(se_since "$start")"
@@ -455,7 +456,8 @@ finish()
 	local rc=$?
 	trap - EXIT INT TERM HUP
 	leave_screen
-	[ -n "${work:-}" ] || exit "$rc"
+	[ -z "$stage_pid" ] || kill "$stage_pid" 2>/dev/null || :
+	[ -n "$work" ] || exit "$rc"
 	if [ -n "$keep" ] && [ -n "$reached_end" ]; then
 		say_kept
 		exit "$rc"
