@@ -97,10 +97,13 @@ se_plan_find_in_from(SeQuery *sq)
 		sq->stream_rti = rti;
 	}
 	if (!OidIsValid(sq->stream))
+	{
+		se_plan_refuse_hidden_streams(sq);
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("the query reads no stream"),
 				 errhint("Name a stream made by stream.create_stream in FROM; over tables alone use CREATE VIEW.")));
+	}
 }
 
 Oid
@@ -156,6 +159,12 @@ se_plan_create_view(const SeViewRequest *request)
 	SeQuery    *sq;
 	SeSplit    *split;
 	int			settings;
+
+	if (strcmp(request->emit, "update") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("emit \"%s\" is not supported", request->emit),
+				 errhint("Use emit => 'update'.")));
 
 	callback.callback = query_error_callback;
 	callback.arg = unconstify(char *, request->query);

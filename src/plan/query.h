@@ -56,6 +56,7 @@ extern void se_plan_find_in_from(SeQuery *sq);
 
 /* refuse.c */
 extern void se_plan_refuse_shape(SeQuery *sq);
+extern void se_plan_refuse_hidden_streams(SeQuery *sq);
 extern void se_plan_refuse_sources(SeQuery *sq);
 extern void se_plan_refuse_grouping(SeQuery *sq);
 extern void se_plan_refuse_keys(SeQuery *sq, SeSplit *split);

@@ -119,14 +119,14 @@ list_streams_walker(Node *node, List **found)
 }
 
 /* A view in FROM that reads a stream would read its staging table. */
-static void
-refuse_hidden_streams(SeQuery *sq)
+void
+se_plan_refuse_hidden_streams(SeQuery *sq)
 {
 	List	   *rewritten = QueryRewrite(copyObject(sq->query));
 	List	   *found = NIL;
 
 	(void) list_streams_walker(linitial(rewritten), &found);
-	if (list_length(found) > 1)
+	if (list_length(found) > (OidIsValid(sq->stream) ? 1 : 0))
 		refuse(sq, -1,
 			   errmsg("the query reads stream \"%s\" through a view",
 					  get_rel_name(llast_oid(found))),
@@ -287,7 +287,7 @@ se_plan_refuse_sources(SeQuery *sq)
 	refuse_tables(sq);
 	(void) check_join_side(sq, (Node *) sq->query->jointree);
 	refuse_windows(sq);
-	refuse_hidden_streams(sq);
+	se_plan_refuse_hidden_streams(sq);
 	(void) query_tree_walker(sq->query, refuse_columns_walker, sq,
 							 QTW_IGNORE_JOINALIASES);
 }
