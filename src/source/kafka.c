@@ -34,7 +34,7 @@
 #include "kafka_common.h"
 
 #define ANSWER_WAIT_MS		150 /* of the main thread, below MAX_BLOCK */
-#define CLOSE_WAIT_MS		500
+#define CLOSE_WAIT_MS		200
 #define QUESTION_TIMEOUT_MS 15000
 #define METADATA_MIN_AGE_US 1000000
 #define MISSING_FATAL_US	30000000	/* a topic may be away that long */
@@ -655,6 +655,12 @@ take_error(void *arg, const SeKafkaNote *note)
 	char		text[SE_KAFKA_TEXT];
 	rd_kafka_resp_err_t err = note->err;
 
+	if (err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+		err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
+	{
+		topic_is_missing(s, -1);
+		return;
+	}
 	strlcpy(text, note->text, sizeof(text));
 	if (err == RD_KAFKA_RESP_ERR__FATAL)
 		rd_kafka_fatal_error(s->client->rk, text, sizeof(text));

@@ -101,6 +101,16 @@ error_callback(rd_kafka_t *rk, int err, const char *reason, void *opaque)
 	add_note(opaque, 0, err, reason);
 }
 
+/*
+ * The group's offsets are a courtesy to lag tools; without a callback the
+ * library would log every failure to store them.
+ */
+static void
+commit_callback(rd_kafka_t *rk, rd_kafka_resp_err_t err,
+				rd_kafka_topic_partition_list_t *offsets, void *opaque)
+{
+}
+
 /* "[thrd:host:9092/1]: " says nothing to a reader of our log. */
 static const char *
 skip_thread_name(const char *text)
@@ -307,6 +317,7 @@ se_kafka_client_open(const SeSourceConfig *config, SeKafkaLimits *limits)
 	rd_kafka_conf_set_opaque(conf, client->notes);
 	rd_kafka_conf_set_log_cb(conf, log_callback);
 	rd_kafka_conf_set_error_cb(conf, error_callback);
+	rd_kafka_conf_set_offset_commit_cb(conf, commit_callback);
 	client->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof(reason));
 	if (client->rk == NULL)
 	{

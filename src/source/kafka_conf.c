@@ -4,9 +4,9 @@
  *	  Settings of a librdkafka client.
  *
  * Three layers, applied in this order, each result checked: what bounds the
- * memory, what the user's server and user mapping say (names were checked by
- * kafka_option.c), and last what correctness depends on, so that nobody can
- * change that.
+ * memory and our own defaults, what the user's server and user mapping say
+ * (names were checked by kafka_option.c), and last what correctness depends on,
+ * so that nobody can change that.
  *
  * Memory.  All partitions are forwarded to one queue, so the library's queue
  * limits count over all of them, and a fetch goes out while the queue is below
@@ -29,7 +29,18 @@
 #define MIN_FETCH_BYTES		1000000 /* the library takes no less */
 #define RESPONSE_SLACK		(1024 * 1024)
 
-/* What correctness depends on.  NULL is for "where the library has it". */
+/*
+ * Defaults of ours: a connection that went silent is given up, and a broker
+ * that is back is found again, within seconds rather than a minute.
+ */
+static const char *const defaults[][2] = {
+	{"socket.timeout.ms", "10000"},
+	{"socket.connection.setup.timeout.ms", "10000"},
+	{"socket.keepalive.enable", "true"},
+	{"reconnect.backoff.max.ms", "2000"},
+};
+
+/* What correctness depends on. */
 static const char *const forced[][2] = {
 	{"auto.offset.reset", "error"},
 	{"isolation.level", "read_committed"},
@@ -134,6 +145,8 @@ se_kafka_conf(const SeSourceConfig *config, SeKafkaLimits *limits)
 
 	conf = rd_kafka_conf_new();
 	set_limits(conf, config, limits);
+	for (int i = 0; i < lengthof(defaults); i++)
+		set_option(conf, defaults[i][0], defaults[i][1], false);
 	foreach(lc, config->options)
 	{
 		DefElem    *def = lfirst_node(DefElem, lc);
