@@ -184,27 +184,17 @@ short_key_child(const SeJsonNode *node, const char *key, size_t len)
 }
 #endif
 
-/* The child that a key leads to; false: the key has a bad escape. */
-static inline bool
-find_child(SeJsonNode *node, const char *key, SeJsonNode **child)
+/*
+ * The child that a key with escapes leads to; false: the key has a bad one.
+ * Out of line, so that the buffer does not weigh on the recursion.
+ */
+static bool __attribute__((noinline))
+find_escaped_child(SeJsonNode *node, const char *key, SeJsonNode **child)
 {
-	size_t		len = special_offset(key);
-	char		plain[256];
+	char		plain[6 * SE_JSON_MAX_KEY];
+	size_t		len = 0;
 	size_t		plain_len;
 	size_t		fault;
-
-	if (key[len] == '"')
-	{
-#if defined(__SSE2__)
-		if (node != nullptr && len <= 16)
-		{
-			*child = short_key_child(node, key, len);
-			return true;
-		}
-#endif
-		*child = node ? se_json_tree_child(node, key, len) : nullptr;
-		return true;
-	}
 
 	while (key[len] != '"')
 		len += key[len] == '\\' ? 2 : 1;
@@ -213,6 +203,25 @@ find_child(SeJsonNode *node, const char *key, SeJsonNode **child)
 		se_json_unescape(key, len, plain, &plain_len, &fault) == SE_JSON_TEXT_OK)
 		*child = se_json_tree_child(node, plain, plain_len);
 	return se_json_escapes_valid(key, len);
+}
+
+/* The child that a key leads to; false: the key has a bad escape. */
+static inline bool
+find_child(SeJsonNode *node, const char *key, SeJsonNode **child)
+{
+	size_t		len = special_offset(key);
+
+	if (key[len] != '"')
+		return find_escaped_child(node, key, child);
+#if defined(__SSE2__)
+	if (node != nullptr && len <= 16)
+	{
+		*child = short_key_child(node, key, len);
+		return true;
+	}
+#endif
+	*child = node ? se_json_tree_child(node, key, len) : nullptr;
+	return true;
 }
 
 static inline bool

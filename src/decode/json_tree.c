@@ -104,6 +104,11 @@ child_for_step(SeJsonNode *node, const char *key, size_t len, bool element,
 	int			index = -1;
 	size_t		i;
 
+	if (len > SE_JSON_MAX_KEY)
+	{
+		*reason = "a key is longer than 600 bytes";
+		return NULL;
+	}
 	if (len > 0 && len <= 7 && (key[0] != '0' || len == 1))
 	{
 		for (i = 0, index = 0; i < len && index >= 0; i++)

@@ -26,6 +26,9 @@ extern "C"
 {
 #endif
 
+/* The longest key that can be wanted, in bytes. */
+#define SE_JSON_MAX_KEY 600
+
 typedef struct SeJsonNode SeJsonNode;
 
 struct SeJsonNode
