@@ -125,8 +125,9 @@ raise_error(SeSource *s, rd_kafka_resp_err_t err, const char *text,
 {
 	SeProblem	problem;
 
-	/* It says less than what led to it. */
-	if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN &&
+	/* These say less than what led to them. */
+	if ((err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
+		 err == RD_KAFKA_RESP_ERR__TIMED_OUT) &&
 		s->problem.kind != SE_PROBLEM_NONE)
 		return;
 	if (se_kafka_problem(&problem, err, text, s->topic, partition, offset))

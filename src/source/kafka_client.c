@@ -133,6 +133,9 @@ se_kafka_notes_report(SeKafkaNotes *notes, SeKafkaErrorFn on_error, void *arg)
 	{
 		SeKafkaNote *note = &notes->note[i];
 
+		/* The coordinator of the group matters to nobody but lag tools. */
+		if (strstr(note->text, "GroupCoordinator: ") != NULL)
+			continue;
 		if (note->err != RD_KAFKA_RESP_ERR_NO_ERROR)
 			on_error(arg, note);
 		else
