@@ -296,6 +296,8 @@ main(int argc, char **argv)
 	}
 	connect_producer(&load);
 	create_topic(&load);
+	printf("ready\n");
+	fflush(stdout);
 
 	start = clock_ns(CLOCK_MONOTONIC);
 	if (load.rate > 0)

@@ -1,0 +1,292 @@
+"""The bench's hands: programs, topics, streams, and what /proc says of a process.
+
+Everything that runs is run one at a time, and every result is compared with
+the fold of the topic that its producer wrote: a fast wrong answer stops the
+bench.
+"""
+
+import contextlib
+import filecmp
+import os
+import re
+import subprocess
+import sys
+import time
+
+import psycopg
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TICK = os.sysconf("SC_CLK_TCK")
+
+COLUMNS = ("user_id text, ad_id int, event_type text, price numeric,"
+           " event_time timestamptz")
+
+VIEW = """
+SELECT window_start, ad_id, count(*) AS events, sum(price) AS total
+FROM {stream}, stream.tumble(event_time, '10 s')
+WHERE event_type = 'view'
+GROUP BY window_start, ad_id"""
+
+RESULT = """
+COPY (SELECT extract(epoch FROM window_start)::bigint, ad_id, events,
+             (total * 100)::bigint FROM {view} ORDER BY 1, 2) TO STDOUT"""
+
+SETUP = """
+CREATE EXTENSION stream_ext;
+CREATE ROLE app LOGIN;
+GRANT CREATE ON SCHEMA public TO app;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA stream TO app;
+CREATE SERVER kafka FOREIGN DATA WRAPPER stream_kafka
+    OPTIONS ("bootstrap.servers" '{brokers}');
+GRANT USAGE ON FOREIGN SERVER kafka TO app;
+CREATE USER MAPPING FOR app SERVER kafka;
+"""
+
+
+class WrongResult(Exception):
+    """A run that does not count."""
+
+
+def figures(text):
+    """The last line of a bench program, name=value ..., as a dict."""
+    line = text.strip().splitlines()[-1]
+    return {name: float(value)
+            for name, value in re.findall(r"(\w+)=([\d.]+)", line)}
+
+
+def cpu_seconds(pid):
+    """CPU that a process has used, in all its threads, ended ones included."""
+    with open(f"/proc/{pid}/stat") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def cpu_of_threads(pid):
+    """The same to the nanosecond, of the threads there are: for idle ones."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/schedstat") as f:
+            total += int(f.read().split()[0])
+    return total / 1e9
+
+
+def private_kb(pid):
+    """Memory that is this process's alone: no shared buffers, no files."""
+    with open(f"/proc/{pid}/status") as f:
+        return int(re.search(r"RssAnon:\s+(\d+)", f.read()).group(1))
+
+
+class Lab:
+    def __init__(self, directory, brokers):
+        self.dir = directory
+        self.brokers = brokers
+        self.dsn = (f"host={os.environ['PGHOST']} port={os.environ['PGPORT']}"
+                    " dbname=postgres user=")
+        self.admin = psycopg.connect(self.dsn + "postgres", autocommit=True)
+        if not self.admin.execute(
+                "SELECT FROM pg_extension WHERE extname = 'stream_ext'"
+                ).fetchone():
+            self.admin.execute(SETUP.format(brokers=brokers))
+        self.app = psycopg.connect(self.dsn + "app", autocommit=True)
+        self.topics = 0
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def program(self, name, *arguments):
+        """Runs a bench program to its end; returns its figures."""
+        done = subprocess.run(
+            [self.path(name), *map(str, arguments)], check=True,
+            stdout=subprocess.PIPE, text=True)
+        return figures(done.stdout)
+
+    def new_topic(self):
+        self.topics += 1
+        return f"bench{int(time.time())}x{self.topics}"
+
+    def backlog(self, events, partitions):
+        """A topic with that many events and the file of the expected result."""
+        topic = self.new_topic()
+        expected = self.path(topic + ".tsv")
+        self.program("load", "-b", self.brokers, "-t", topic, "-n", events,
+                     "-p", partitions, "-o", expected)
+        return topic, expected
+
+    def check(self, got, expected, who):
+        if not filecmp.cmp(got, expected, shallow=False):
+            raise WrongResult(f"{who}: {got} differs from {expected}")
+
+    # ---- the two to compare with
+
+    def limit(self, topic, expected):
+        got = self.path("limit.tsv")
+        result = self.program("limit", "-b", self.brokers, "-t", topic, "-o",
+                              got)
+        subprocess.run(["sort", "-n", "-k1,1", "-k2,2", "-o", got, got],
+                       check=True, env={"LC_ALL": "C"})
+        self.check(got, expected, "limit")
+        return result
+
+    def hand_command(self, topic, *more):
+        return [sys.executable, os.path.join(HERE, "consumer.py"),
+                "--brokers", self.brokers, "--topic", topic, "--dsn",
+                self.dsn + "postgres", *more]
+
+    def forget_hand(self):
+        self.admin.execute("DROP TABLE IF EXISTS hand_result, hand_offsets")
+
+    def hand(self, topic, expected):
+        got = self.path("hand.tsv")
+        self.forget_hand()
+        done = subprocess.run(self.hand_command(topic, "--result", got),
+                              check=True, stdout=subprocess.PIPE, text=True)
+        self.check(got, expected, "consumer.py")
+        return figures(done.stdout)
+
+    # ---- the extension
+
+    @contextlib.contextmanager
+    def stream(self, topic, views, options="{}", extra_columns="",
+               fields="{}"):
+        """A paused stream "clicks" with views named, dropped at the end."""
+        with self.app.transaction():
+            self.app.execute(
+                "SELECT stream.create_stream('clicks', columns => %s,"
+                " server => 'kafka', topic => %s, event_time => 'event_time',"
+                " watermark_delay => '5 s', paused => true, fields => %s,"
+                " options => %s)",
+                (COLUMNS + extra_columns, topic, fields, options))
+            for view in views:
+                self.app.execute("SELECT stream.create_view(%s, %s)",
+                                 (view, VIEW.format(stream="clicks")))
+        try:
+            yield
+        finally:
+            self.app.execute("SELECT stream.drop('clicks', true)")
+
+    def worker(self):
+        row = self.app.execute(
+            "SELECT max(worker_pid) FROM stream.partitions").fetchone()
+        return row[0]
+
+    def progress(self):
+        """Records whose results are committed, and the worker."""
+        return self.app.execute(
+            "SELECT coalesce(sum(next_offset), 0), max(worker_pid)"
+            " FROM stream.partitions WHERE stream = 'clicks'::regclass"
+            ).fetchone()
+
+    def error(self):
+        row = self.app.execute(
+            "SELECT state, error FROM stream.status").fetchone()
+        return f"the stream is {row[0]}: {row[1]}"
+
+    def run_backlog(self, events, timeout=300):
+        """Resumes the stream, waits until all is committed; its figures."""
+        memory, done, pid = 0, 0, None
+        start = time.monotonic()
+        self.app.execute("SELECT stream.resume('clicks')")
+        while done < events:
+            time.sleep(0.02)
+            done, pid = self.progress()
+            if pid:
+                with contextlib.suppress(FileNotFoundError):
+                    memory = max(memory, private_kb(pid))
+            if time.monotonic() - start > timeout:
+                raise WrongResult(f"{done} of {events} events in {timeout} s;"
+                                  f" {self.error()}")
+        seconds = time.monotonic() - start
+        return {"events": events, "seconds": seconds,
+                "cpu_us": cpu_seconds(pid) * 1e6 / events,
+                "private_kb": memory}
+
+    def check_view(self, view, expected):
+        got = self.path(view + ".tsv")
+        with open(got, "wb") as f, self.app.cursor() as cursor:
+            with cursor.copy(RESULT.format(view=view)) as copy:
+                for chunk in copy:
+                    f.write(chunk)
+        self.check(got, expected, view)
+
+    def backlog_run(self, topic, expected, events, views=1, options="{}"):
+        """One backlog through the extension, checked."""
+        names = [f"clicks_per_ad_{i}" for i in range(views)]
+        self.admin.execute("CHECKPOINT")
+        with self.stream(topic, names, options):
+            result = self.run_backlog(events)
+            for name in names:
+                self.check_view(name, expected)
+        return result
+
+    # ---- latency
+
+    def latency(self, reader_query, dsn, rate, seconds, skip_seconds, begin):
+        """produce -> visible of every event sent at a rate, in ms.
+
+        begin(topic) starts the reader once the topic is there; whatever the
+        reader has to do to start falls into the seconds that are skipped.
+        """
+        topic, events = self.new_topic(), rate * seconds
+        sent = self.path(topic + ".sent")
+        load = subprocess.Popen(
+            [self.path("load"), "-b", self.brokers, "-t", topic, "-n",
+             str(events), "-r", str(rate), "-l", sent],
+            stdout=subprocess.PIPE, text=True)
+        try:
+            load.stdout.readline()
+            begin(topic)
+            probe = subprocess.Popen(
+                [self.path("probe"), "-d", dsn, "-q", reader_query, "-l",
+                 sent, "-n", str(events), "-s", str(rate * skip_seconds)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            if load.wait() != 0:
+                raise WrongResult("load failed")
+            out, _ = probe.communicate()
+            if probe.returncode != 0:
+                raise WrongResult("probe failed")
+        finally:
+            load.kill()
+        return figures(out)
+
+    def stream_latency(self, rate, seconds, skip_seconds, idle_seconds):
+        """Latency of the bench view's stream, then its idle CPU."""
+        with contextlib.ExitStack() as stack:
+            def begin(topic):
+                stack.enter_context(self.stream(
+                    topic, ["clicks_per_ad_0"], extra_columns=", part int",
+                    fields='{"part": "@partition"}'))
+                self.app.execute(
+                    "SELECT stream.create_view('seen', 'SELECT part,"
+                    " count(*) AS events FROM clicks GROUP BY part')")
+                self.app.execute("SELECT stream.resume('clicks')")
+
+            result = self.latency("SELECT part, events FROM seen",
+                                  self.dsn + "app", rate, seconds,
+                                  skip_seconds, begin)
+            pid = self.worker()
+            result["cpu_us"] = cpu_seconds(pid) * 1e6 / (rate * seconds)
+            time.sleep(2)
+            before, start = cpu_of_threads(pid), time.monotonic()
+            time.sleep(idle_seconds)
+            result["idle_percent"] = 100 * (cpu_of_threads(pid) - before) / (
+                time.monotonic() - start)
+        return result
+
+    def hand_latency(self, rate, seconds, skip_seconds):
+        self.forget_hand()
+        reader = None
+
+        def begin(topic):
+            nonlocal reader
+            reader = subprocess.Popen(self.hand_command(topic, "--follow"),
+                                      stdout=subprocess.PIPE, text=True)
+            reader.stdout.readline()
+
+        try:
+            return self.latency("SELECT part, next_offset FROM hand_offsets",
+                                self.dsn + "postgres", rate, seconds,
+                                skip_seconds, begin)
+        finally:
+            if reader:
+                reader.terminate()
+                reader.wait()
