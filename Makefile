@@ -2,7 +2,7 @@
 EXTENSION = stream_ext
 EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" stream_ext.control)
 MODULE_big = stream_ext
-ROOMS = catalog security stats source decode window plan state ingest api launcher
+ROOMS = catalog security stats source decode window aggregate plan state ingest api launcher
 C_SOURCES = $(wildcard src/*.c) $(foreach r,$(ROOMS),$(wildcard src/$(r)/*.c))
 CXX_SOURCES = $(wildcard src/decode/*.cc)
 OBJS = $(sort $(C_SOURCES:.c=.o) $(CXX_SOURCES:.cc=.o))

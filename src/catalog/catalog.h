@@ -70,6 +70,14 @@ typedef struct SeView
 	Jsonb	   *options;
 } SeView;
 
+/*
+ * The ephemeral relations of a batch: delta_sql reads the stream's rows as
+ * se_batch, merge_sql reads delta_sql's result as se_delta.  So a view neither
+ * locks its stream nor minds it being renamed.
+ */
+#define SE_BATCH_NAME "se_batch"
+#define SE_DELTA_NAME "se_delta"
+
 #define SE_VIEW_AGGREGATE	'a'
 
 /* True when the extension exists in this database. */

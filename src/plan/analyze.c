@@ -12,22 +12,15 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_type.h"
-#include "mb/pg_wchar.h"
 #include "parser/analyze.h"
 #include "parser/parser.h"
-#include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
-#include "utils/rel.h"
-#include "utils/snapmgr.h"
-#include "utils/syscache.h"
 
 #include "catalog/catalog.h"
 #include "query.h"
+#include "sql_settings.h"
 
 /* Positions in errors are in the view's query, not in the caller's. */
 static void
@@ -139,18 +132,6 @@ record_dependencies(Oid state, SeSplit *split)
 						   DEPENDENCY_NORMAL);
 }
 
-/* Plans the delta query as a batch will, so that its errors come now. */
-static void
-try_delta(Oid stream, const char *delta_sql)
-{
-	Relation	rel = table_open(stream, AccessShareLock);
-
-	PushActiveSnapshot(GetTransactionSnapshot());
-	(void) se_plan_delta(delta_sql, RelationGetDescr(rel), 1000);
-	PopActiveSnapshot();
-	table_close(rel, NoLock);
-}
-
 SeViewPlan *
 se_plan_create_view(const SeViewRequest *request)
 {
@@ -181,60 +162,14 @@ se_plan_create_view(const SeViewRequest *request)
 
 	error_context_stack = callback.previous;
 
-	settings = se_plan_begin_settings();
+	settings = se_sql_settings_begin();
 	plan->stream = sq->stream;
 	plan->delta_sql = se_plan_delta_sql(sq, split);
 	plan->state = se_plan_make_state(request, split);
 	plan->merge_sql = se_plan_merge_sql(split, plan->state);
 	plan->view = se_plan_make_view(request, split, plan->state);
-	se_plan_end_settings(settings);
+	se_sql_settings_end(settings);
 
 	record_dependencies(plan->state, split);
-	try_delta(plan->stream, plan->delta_sql);
 	return plan;
-}
-
-int
-se_plan_begin_settings(void)
-{
-	static const struct
-	{
-		const char *name;
-		const char *value;
-	}			settings[] =
-	{
-		{"search_path", "pg_catalog, pg_temp"},
-		{"datestyle", "ISO"},
-		{"intervalstyle", "postgres"},
-		{"extra_float_digits", "3"},
-		{"standard_conforming_strings", "on"},
-		{"transform_null_equals", "off"},
-		{"array_nulls", "on"},
-		{"quote_all_identifiers", "off"},
-	};
-	int			nestlevel = NewGUCNestLevel();
-
-	for (int i = 0; i < lengthof(settings); i++)
-		(void) set_config_option(settings[i].name, settings[i].value,
-								 PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
-	return nestlevel;
-}
-
-void
-se_plan_end_settings(int nestlevel)
-{
-	AtEOXact_GUC(true, nestlevel);
-}
-
-Oid
-se_plan_state_type(void)
-{
-	Oid			result = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
-										 CStringGetDatum("agg_state"),
-										 ObjectIdGetDatum(se_catalog_schema()));
-
-	if (!OidIsValid(result))
-		elog(ERROR, "type stream.agg_state is missing");
-	return result;
 }

@@ -20,10 +20,12 @@
 
 #include "access/transam.h"
 #include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
 
+#include "catalog/catalog.h"
 #include "query.h"
 
 static bool

@@ -10,7 +10,7 @@
 
 #include "nodes/parsenodes.h"
 
-#include "aggregate.h"
+#include "aggregate/aggregate.h"
 #include "plan.h"
 
 /* The user's query, analysed in his search_path, not rewritten. */
@@ -66,8 +66,6 @@ extern int	se_plan_position(const SeQuery *sq, int location);
 
 /* split.c */
 extern SeSplit *se_plan_split(SeQuery *sq);
-
-/* delta.c */
 extern char *se_plan_delta_sql(SeQuery *sq, SeSplit *split);
 
 /* relations.c */

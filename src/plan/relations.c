@@ -30,6 +30,7 @@
 #include "utils/lsyscache.h"
 #include "utils/ruleutils.h"
 
+#include "aggregate/agg_state.h"
 #include "query.h"
 
 #define SE_STATE_OPTIONS \
@@ -56,7 +57,7 @@ execute(const char *sql)
 static Oid
 state_column_type(const SeState *state)
 {
-	return state->agg.transtype == INTERNALOID ? se_plan_state_type() :
+	return state->agg.transtype == INTERNALOID ? se_agg_state_type() :
 		state->agg.transtype;
 }
 

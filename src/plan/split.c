@@ -25,7 +25,9 @@
 #include "optimizer/tlist.h"
 #include "parser/parsetree.h"
 #include "utils/lsyscache.h"
+#include "utils/ruleutils.h"
 
+#include "catalog/catalog.h"
 #include "compat.h"
 #include "query.h"
 
@@ -137,7 +139,7 @@ add_states_walker(Node *node, SplitContext *cx)
 
 		state = palloc0(sizeof(SeState));
 		state->aggref = aggref;
-		se_plan_load_aggref(aggref, &state->agg);
+		se_aggregate_load_call(aggref, &state->agg);
 		se_plan_refuse_aggregate(cx->sq, aggref, &state->agg);
 		state->column = name_state(cx, aggref);
 		cx->split->states = lappend(cx->split->states, state);
@@ -204,4 +206,25 @@ se_plan_split(SeQuery *sq)
 	(void) add_states_walker(split->having, &cx);
 	split->delta = make_delta(sq, split);
 	return split;
+}
+
+/*
+ * Writes the delta query down with the batch in the stream's place.  Its
+ * columns keep their names: the batch has the alias that the stream had, or
+ * the stream's own name.  To the deparser the batch is a WITH query, whose
+ * name it writes unqualified, too; it does not know ephemeral relations.
+ */
+char *
+se_plan_delta_sql(SeQuery *sq, SeSplit *split)
+{
+	Query	   *delta = copyObject(split->delta);
+	RangeTblEntry *rte = rt_fetch(sq->stream_rti, delta->rtable);
+
+	if (rte->alias == NULL)
+		rte->alias = makeAlias(rte->eref->aliasname, NIL);
+	rte->rtekind = RTE_CTE;
+	rte->ctename = SE_BATCH_NAME;
+	rte->relid = InvalidOid;
+	rte->inh = false;
+	return pg_get_querydef(delta, false);
 }

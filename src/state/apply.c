@@ -37,10 +37,12 @@
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
-#include "agg_state.h"
+#include "aggregate/agg_state.h"
+#include "aggregate/aggregate.h"
+#include "catalog/catalog.h"
 #include "compat.h"
-#include "plan/aggregate.h"
-#include "plan/plan.h"
+#include "delta.h"
+#include "sql_settings.h"
 #include "state.h"
 
 /* Batches up to this size run the small plan. */
@@ -213,10 +215,10 @@ describe_delta(DeltaPlan *plan)
 
 		if (!IsA(aggref, Aggref) || aggref->aggtranstype != INTERNALOID)
 			continue;
-		se_plan_load_aggref(aggref, &agg);
-		plan->identities[attno - 1] = se_plan_state_identity(&agg);
+		se_aggregate_load_call(aggref, &agg);
+		plan->identities[attno - 1] = se_aggregate_identity(&agg);
 		TupleDescInitEntry(plan->delta, attno, tle->resname,
-						   se_plan_state_type(), -1, 0);
+						   se_agg_state_type(), -1, 0);
 	}
 }
 
@@ -245,7 +247,7 @@ make_plan(SeViewState *state, DeltaPlan *plan, double rows)
 	plan->role = GetUserId();
 	plan->batch = stream_row_type(state->stream);
 	MemoryContextSwitchTo(state->batch_context);
-	plan->stmt = se_plan_delta(state->delta_sql, plan->batch, rows);
+	plan->stmt = se_state_plan_delta(state->delta_sql, plan->batch, rows);
 	MemoryContextSwitchTo(plan->context);
 	plan->stmt = copyObject(plan->stmt);
 	describe_delta(plan);
@@ -412,9 +414,9 @@ get_merge(SeViewState *state, TupleDesc desc)
 	old = MemoryContextSwitchTo(state->context);
 	state->merge_desc = CreateTupleDescCopy(desc);
 	MemoryContextSwitchTo(old);
-	settings = se_plan_begin_settings();
+	settings = se_sql_settings_begin();
 	state->merge = SPI_prepare(state->merge_sql, 0, NULL);
-	se_plan_end_settings(settings);
+	se_sql_settings_end(settings);
 	if (state->merge == NULL)
 		elog(ERROR, "could not prepare \"%s\"", state->merge_sql);
 	SPI_keepplan(state->merge);

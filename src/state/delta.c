@@ -18,42 +18,18 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
-#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/planner.h"
 #include "parser/analyze.h"
 #include "parser/parser.h"
-#include "parser/parsetree.h"
 #include "rewrite/rewriteHandler.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/queryenvironment.h"
-#include "utils/rel.h"
-#include "utils/ruleutils.h"
 
-#include "query.h"
-
-/*
- * Writes the delta query down with the batch in the stream's place.  Its
- * columns keep their names: the batch has the alias that the stream had, or
- * the stream's own name.  To the deparser the batch is a WITH query, whose
- * name it writes unqualified, too; it does not know ephemeral relations.
- */
-char *
-se_plan_delta_sql(SeQuery *sq, SeSplit *split)
-{
-	Query	   *delta = copyObject(split->delta);
-	RangeTblEntry *rte = rt_fetch(sq->stream_rti, delta->rtable);
-
-	if (rte->alias == NULL)
-		rte->alias = makeAlias(rte->eref->aliasname, NIL);
-	rte->rtekind = RTE_CTE;
-	rte->ctename = SE_BATCH_NAME;
-	rte->relid = InvalidOid;
-	rte->inh = false;
-	return pg_get_querydef(delta, false);
-}
+#include "catalog/catalog.h"
+#include "delta.h"
+#include "sql_settings.h"
 
 static bool
 mark_partial_walker(Node *node, void *context)
@@ -105,15 +81,15 @@ analyze_delta(const char *delta_sql, TupleDesc batch, double batch_rows)
 }
 
 PlannedStmt *
-se_plan_delta(const char *delta_sql, TupleDesc batch, double batch_rows)
+se_state_plan_delta(const char *delta_sql, TupleDesc batch, double batch_rows)
 {
 	PlannedStmt *stmt;
 	Query	   *query;
 	int			settings;
 
-	settings = se_plan_begin_settings();
+	settings = se_sql_settings_begin();
 	query = analyze_delta(delta_sql, batch, batch_rows);
-	se_plan_end_settings(settings);
+	se_sql_settings_end(settings);
 
 	/*
 	 * The planner may read the bodies of the user's SQL functions: it works

@@ -70,7 +70,7 @@ resolve_types(SeAggregate *agg, Form_pg_proc proc, Oid transtype)
 }
 
 void
-se_plan_load_aggregate(Oid fn, const Oid *inputs, int ninputs,
+se_aggregate_load(Oid fn, const Oid *inputs, int ninputs,
 					   SeAggregate *out)
 {
 	HeapTuple	aggtup = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(fn));
@@ -120,12 +120,12 @@ se_plan_load_aggregate(Oid fn, const Oid *inputs, int ninputs,
 }
 
 void
-se_plan_load_aggref(Aggref *aggref, SeAggregate *out)
+se_aggregate_load_call(Aggref *aggref, SeAggregate *out)
 {
 	Oid			inputs[FUNC_MAX_ARGS];
 	int			ninputs = get_aggregate_argtypes(aggref, inputs);
 
-	se_plan_load_aggregate(aggref->aggfnoid, inputs, ninputs, out);
+	se_aggregate_load(aggref->aggfnoid, inputs, ninputs, out);
 }
 
 /* The symbol behind a support function, which outlives renames and moves. */
@@ -149,7 +149,7 @@ append_symbol(StringInfo buf, Oid fn)
 }
 
 uint64
-se_plan_state_identity(const SeAggregate *agg)
+se_aggregate_identity(const SeAggregate *agg)
 {
 	StringInfoData buf;
 	uint8		digest[PG_SHA256_DIGEST_LENGTH];

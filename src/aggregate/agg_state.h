@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef SE_STATE_AGG_STATE_H
-#define SE_STATE_AGG_STATE_H
+#ifndef SE_AGG_STATE_H
+#define SE_AGG_STATE_H
 
 /*
  * What is stored.  The serialized state is a whole bytea of its own, so that
@@ -17,11 +17,14 @@ typedef struct SeAggState
 	int32		vl_len_;		/* varlena header, do not touch directly */
 	uint16		format;			/* SE_AGG_STATE_FORMAT */
 	uint16		server_major;	/* PostgreSQL that serialized it */
-	uint32		identity[2];	/* se_plan_state_identity() */
+	uint32		identity[2];	/* se_aggregate_identity() */
 	char		data[FLEXIBLE_ARRAY_MEMBER];	/* a bytea */
 } SeAggState;
 
 #define SE_AGG_STATE_FORMAT 1
+
+/* Oid of the type. */
+extern Oid	se_agg_state_type(void);
 
 /* Wraps what a serialization function returned. */
 extern SeAggState *se_agg_state_make(const bytea *serialized, uint64 identity);
@@ -32,4 +35,4 @@ extern SeAggState *se_agg_state_make(const bytea *serialized, uint64 identity);
  */
 extern bytea *se_agg_state_open(Datum value, uint64 identity);
 
-#endif							/* SE_STATE_AGG_STATE_H */
+#endif							/* SE_AGG_STATE_H */

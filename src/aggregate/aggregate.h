@@ -6,8 +6,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef SE_PLAN_AGGREGATE_H
-#define SE_PLAN_AGGREGATE_H
+#ifndef SE_AGGREGATE_H
+#define SE_AGGREGATE_H
 
 #include "nodes/primnodes.h"
 
@@ -32,13 +32,13 @@ typedef struct SeAggregate
 } SeAggregate;
 
 /* The aggregate as this call uses it. */
-extern void se_plan_load_aggref(Aggref *aggref, SeAggregate *out);
+extern void se_aggregate_load_call(Aggref *aggref, SeAggregate *out);
 
 /*
  * The aggregate over these input types.  With ninputs 0 the declared types
  * are taken, which a polymorphic aggregate refuses.
  */
-extern void se_plan_load_aggregate(Oid fn, const Oid *inputs, int ninputs,
+extern void se_aggregate_load(Oid fn, const Oid *inputs, int ninputs,
 								   SeAggregate *out);
 
 /*
@@ -46,6 +46,6 @@ extern void se_plan_load_aggregate(Oid fn, const Oid *inputs, int ninputs,
  * build, write, read and finish it, and the types they were given.  Two
  * aggregates with the same identity can read each other's states.
  */
-extern uint64 se_plan_state_identity(const SeAggregate *agg);
+extern uint64 se_aggregate_identity(const SeAggregate *agg);
 
-#endif							/* SE_PLAN_AGGREGATE_H */
+#endif							/* SE_AGGREGATE_H */

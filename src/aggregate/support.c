@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * aggregate.c
+ * support.c
  *	  Combine and final functions called outside an aggregate node:
  *	  stream.state_combine and stream.state_final.
  *
@@ -32,9 +32,8 @@
 #include "utils/memutils.h"
 
 #include "agg_state.h"
+#include "aggregate.h"
 #include "compat.h"
-#include "plan/aggregate.h"
-#include "plan/plan.h"
 
 PG_FUNCTION_INFO_V1(se_sql_state_combine);
 PG_FUNCTION_INFO_V1(se_sql_state_final);
@@ -133,7 +132,7 @@ load_aggregate(SeAggCall *call, Oid fn, ArrayType *types)
 						FUNC_MAX_ARGS)));
 	for (int i = 0; i < n; i++)
 		inputs[i] = nulls[i] ? InvalidOid : DatumGetObjectId(values[i]);
-	se_plan_load_aggregate(fn, inputs, n, &call->agg);
+	se_aggregate_load(fn, inputs, n, &call->agg);
 
 	call->internal = call->agg.transtype == INTERNALOID;
 	if (call->internal && (!OidIsValid(call->agg.serialfn) ||
@@ -193,7 +192,7 @@ get_call(FunctionCallInfo fcinfo, bool final)
 	old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
 	call = palloc0(sizeof(SeAggCall));
 	load_aggregate(call, PG_GETARG_OID(0), PG_GETARG_ARRAYTYPE_P(3));
-	state_type = call->internal ? se_plan_state_type() : call->agg.transtype;
+	state_type = call->internal ? se_agg_state_type() : call->agg.transtype;
 	check_type(fcinfo, 1, state_type);
 	if (final)
 		check_type(fcinfo, -1, call->agg.rettype);
@@ -201,7 +200,7 @@ get_call(FunctionCallInfo fcinfo, bool final)
 	{
 		Expr	   *expr;
 
-		call->identity = se_plan_state_identity(&call->agg);
+		call->identity = se_aggregate_identity(&call->agg);
 		build_aggregate_deserialfn_expr(call->agg.deserialfn, &expr);
 		load_support(call, call->agg.deserialfn, &call->deserial, expr);
 	}

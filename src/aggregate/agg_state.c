@@ -17,13 +17,16 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/syscache.h"
 
 #include "agg_state.h"
+#include "catalog/catalog.h"
 
 PG_FUNCTION_INFO_V1(se_sql_agg_state_in);
 PG_FUNCTION_INFO_V1(se_sql_agg_state_out);
@@ -31,6 +34,18 @@ PG_FUNCTION_INFO_V1(se_sql_agg_state_recv);
 PG_FUNCTION_INFO_V1(se_sql_agg_state_send);
 
 #define HEADER_SIZE offsetof(SeAggState, data)
+
+Oid
+se_agg_state_type(void)
+{
+	Oid			result = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
+										 CStringGetDatum("agg_state"),
+										 ObjectIdGetDatum(se_catalog_schema()));
+
+	if (!OidIsValid(result))
+		elog(ERROR, "type stream.agg_state is missing");
+	return result;
+}
 
 SeAggState *
 se_agg_state_make(const bytea *serialized, uint64 identity)
