@@ -99,9 +99,25 @@ count()
 	return 0
 }
 
+# Servers and brokers that an interrupted run left in the build directory.
+sweep()
+{
+	local file pid
+	find "$build" -name postmaster.pid -size +0 2>/dev/null | while read -r file; do
+		pid=$(head -n 1 "$file")
+		[ "$(readlink "/proc/$pid/cwd" 2>/dev/null)" != "${file%/*}" ] ||
+			kill -QUIT "$pid" || :
+	done
+	find "$build" -name brokers 2>/dev/null | while read -r file; do
+		ci/kafka destroy "${file%/*}" || :
+	done
+}
+
 finish()
 {
 	local rc=$?
+	trap - EXIT
+	[ -z "${build:-}" ] || sweep
 	[ "$rc" -eq 0 ] || failed=$((failed + 1))
 	printf '%d passed, %d failed\n' "$passed" "$failed"
 	[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ] || exit 1
@@ -207,9 +223,11 @@ run_tap()
 # ---- run them --------------------------------------------------------------
 
 trap finish EXIT
+trap 'exit 1' HUP INT TERM
 ! wants packages || ci/install-deps build test kafka
 build=$(build_dir)
 mkdir -p "$build/log" "$build/tap"
+sweep
 
 if wants checks; then
 	count one "checks: include order" ci/check-includes

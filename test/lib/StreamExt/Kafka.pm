@@ -19,6 +19,10 @@ use Test::More;
 
 my @running;
 
+# END blocks stop what the test started; a signal must not pass them by.
+$SIG{$_} = sub { exit 1 }
+  for qw(HUP INT TERM);
+
 # StreamExt::Kafka->new(brokers => 1, settings => { name => value })
 sub new
 {
