@@ -27,6 +27,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 . ci/lib.sh
+started=$(se_now)
 . demo/lib.sh
 
 usage()
@@ -77,7 +78,7 @@ trap 'exit 143' TERM HUP
 packages=(build demo)
 [ "$broker" != kafka ] || packages+=(kafka)
 
-stage "installing the Debian packages that are missing" \
+stage "installing Debian packages that are missing, if any" \
 	"look at the messages of apt-get above; ci/install-deps says which" \
 	ci/install-deps "${packages[@]}"
 
@@ -100,7 +101,7 @@ else
 fi
 
 stage "starting a PostgreSQL $(pg_major) of its own" \
-	"its log is shown above" \
+	"look at its log above" \
 	start_postgres
 . "$work/pg/env"
 PATH=$(private_pg_bindir "$build/root"):$PATH
@@ -115,27 +116,29 @@ stage "$label" "$(broker_hint)" start_broker
 . "$work/demo.state"
 
 stage "CREATE EXTENSION, CREATE SERVER (demo/1-connect.sql)" \
-	"the server's log: $work/pg/server.log" \
+	"$(log_hint)" \
 	connect
 export PGUSER=demo PGDATABASE=demo
 stage "the stream and two views (demo/2-stream.sql)" \
-	"the server's log: $work/pg/server.log" \
+	"$(log_hint)" \
 	create_stream
 
 # ---- replay, watch, check --------------------------------------------------
 
 say "replaying the flights, $(pace) (demo/3-look.sql is what is shown)"
 start_replay
+stage "waiting for the first result" "$(log_hint)" first_result
+say "  first result $(se_since "$started") after the start"
 watch_replay
 finish_replay
 
 stage "waiting until the stream has read all of it" \
-	"$(stream_hint)" \
+	"$(log_hint)" \
 	wait_for_stream
 [ -z "$chaos" ] || show_chaos
 show_views
 stage "the same queries as a batch (demo/4-check.sql)" \
-	"the server's log: $work/pg/server.log" \
+	"$(log_hint)" \
 	check
 reached_end=yes
 verdict

@@ -24,5 +24,5 @@ LIMIT :airlines;
 SELECT stream, state, lag, rows_per_second::int AS "rows/s",
        to_char(watermark, 'DD Mon HH24:MI') AS watermark,
        rows_total AS rows, late_rows AS late, dead_letters AS "dead letters",
-       error
+       left(error, 60) AS error
 FROM stream.status;

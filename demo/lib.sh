@@ -253,9 +253,10 @@ report()
 {
 	local row
 	row=$(sql -F ', ' -c "
-		SELECT 'read ' || rows_total, 'lag ' || lag,
-		       'watermark ' || to_char(watermark, 'YYYY-MM-DD HH24:MI'),
-		       'error ' || error
+		SELECT 'read ' || rows_total, 'lag ' || coalesce(lag::text, '?'),
+		       'watermark ' ||
+		       coalesce(to_char(watermark, 'YYYY-MM-DD HH24:MI'), '-'),
+		       'error ' || left(error, 150)
 		FROM stream.status" 2>/dev/null) ||
 		row="PostgreSQL is not there at the moment"
 	printf '  New York %s: sent %d of %d, %s; %s\n' \
@@ -364,19 +365,30 @@ show_chaos()
 
 # ---- the end ---------------------------------------------------------------
 
-stream_hint()
+log_hint()
 {
-	echo "stream.status above says why; the server's log is shown above too"
+	echo "look at the messages above and at server.log in the directory below"
+}
+
+# What the stream, the replayer and the server have to say; then failure.
+explain_stream()
+{
+	psql -Xq -x -c "TABLE stream.status"
+	tail -n 5 "$work/replay.log"
+	tail -n 10 "$work/pg/server.log" | cut -c 1-200
+	return 1
+}
+
+first_result()
+{
+	wait_until 60 sql_true "SELECT EXISTS (TABLE departures_per_hour)" ||
+		explain_stream
 }
 
 wait_for_stream()
 {
-	wait_until 60 sql -c "SELECT 1"
-	if ! sql_true "SELECT stream.wait('flights', '120 s')"; then
-		psql -Xq -x -c "TABLE stream.status"
-		tail -n 20 "$work/pg/server.log"
-		return 1
-	fi
+	wait_until 60 sql -c "SELECT 1" || explain_stream
+	sql_true "SELECT stream.wait('flights', '120 s')" || explain_stream
 }
 
 show_views()
