@@ -14,6 +14,7 @@
 #include "guc.h"
 
 bool		se_guc_enabled = true;
+bool		se_guc_synchronous_commit = false;
 int			se_guc_max_workers = 16;
 int			se_guc_max_partitions = 4096;
 int			se_guc_commits_per_second = 200;
@@ -27,6 +28,12 @@ se_guc_init(void)
 							 "Runs the streams' workers.",
 							 "Off stops all workers of the server; their streams go on where they were when it is on again.",
 							 &se_guc_enabled, true,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("stream_ext.synchronous_commit",
+							 "Makes workers wait until their commits are on disk.",
+							 "Off, a crash may undo the last transactions; Kafka still has their records and they are applied again.",
+							 &se_guc_synchronous_commit, false,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("stream_ext.max_workers",

@@ -9,6 +9,7 @@
 #define SE_GUC_H
 
 extern bool se_guc_enabled;
+extern bool se_guc_synchronous_commit;
 extern int	se_guc_max_workers;
 extern int	se_guc_max_partitions;
 extern int	se_guc_commits_per_second;

@@ -771,7 +771,6 @@ se_ingest_records(SeIngest *ingest, const SeRecord *records, int n,
 	take_all(ingest);
 	if (ingest->stage_rows)
 		se_staging_end(ingest->staging);
-	PopActiveSnapshot();
 	CommandCounterIncrement();
 
 	apply_views(ingest, careful, only_view);
@@ -779,6 +778,7 @@ se_ingest_records(SeIngest *ingest, const SeRecord *records, int n,
 		tuplestore_end(ingest->rows);
 	ingest->rows = NULL;
 	write_rejects(ingest);
+	PopActiveSnapshot();
 	error_context_stack = callback.previous;
 
 	result.rows = ingest->n_rows;

@@ -10,7 +10,8 @@
  *
  * Pace: a record that comes after a pause is taken at once.  Then the next
  * batch waits until the interval of commits_per_second is over, unless the
- * last one was cut at its bound: under backlog nothing waits.
+ * last one was cut at its bound.  A reader that is far behind lets records
+ * gather a little longer: a group is then merged once for many of them.
  *
  * Group offsets are told to the broker for lag tools, and only when the
  * transaction that holds them is flushed to disk.
@@ -36,6 +37,8 @@
 #define RETRY_US 250000			/* for partitions that did not answer */
 #define REPORT_INTERVAL_US 5000000
 #define LONGEST_NAP_MS 10000
+#define BEHIND_RECORDS 10000	/* from here on throughput counts, not latency */
+#define BEHIND_INTERVAL_US 50000
 
 SeReader *
 se_reader_create(Oid relid, int worker_no, int n_workers)
@@ -249,9 +252,14 @@ assign(SeReader *reader)
 void
 se_reader_find_partitions(SeReader *reader)
 {
-	int			count = reader->routine->count_partitions(reader->source);
+	int			count;
 	List	   *rows;
 	int			expected = 0;
+
+	/* REVOKE stops the stream */
+	(void) se_security_require_server(se_ingest_stream(reader->ingest)->server,
+									  GetUserId());
+	count = reader->routine->count_partitions(reader->source);
 
 	reader->partitions_due_us = se_clock_us() + RETRY_US;
 	if (count < 0)
@@ -367,6 +375,24 @@ se_reader_pass_ends(SeReader *reader)
 	}
 }
 
+/* Is there more in Kafka than a few batches of a trickle? */
+static bool
+is_behind(SeReader *reader)
+{
+	int64		behind = 0;
+
+	for (int i = 0; i < reader->progress->n; i++)
+	{
+		SePosition *position = &reader->progress->positions[i];
+		SePartitionInfo info;
+
+		reader->routine->partition_info(reader->source,
+										position->stored.partition, &info);
+		behind += Max(0, info.high - position->next_offset);
+	}
+	return behind > BEHIND_RECORDS;
+}
+
 void
 se_reader_committed(SeReader *reader, int64 start_us, int64 rows)
 {
@@ -378,6 +404,8 @@ se_reader_committed(SeReader *reader, int64 start_us, int64 rows)
 	reader->n_records = 0;
 	reader->last_commit_lsn = XactLastCommitEnd;
 	reader->moved_since_report = true;
+	if (is_behind(reader))
+		interval = Max(interval, BEHIND_INTERVAL_US);
 	reader->next_start_us = reader->more ? 0 : start_us + interval;
 	if (limits->max_rows_per_second > 0)
 		reader->next_start_us = Max(reader->next_start_us, start_us +

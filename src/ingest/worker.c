@@ -108,7 +108,7 @@ set_option(const char *name, const char *value)
 static void
 configure_session(void)
 {
-	set_option("synchronous_commit", "off");
+	set_option("synchronous_commit", se_guc_synchronous_commit ? "on" : "off");
 	set_option("jit", "off");
 	set_option("max_parallel_workers_per_gather", "0");
 	set_option("application_name", "stream_ext");
@@ -245,6 +245,7 @@ serve_interrupts(SeReader *reader)
 	{
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
+		configure_session();
 	}
 	if (!slot->wanted || !se_guc_enabled)
 	{
