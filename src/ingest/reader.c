@@ -38,7 +38,7 @@
 #define REPORT_INTERVAL_US 5000000
 #define LONGEST_NAP_MS 10000
 #define BEHIND_RECORDS 10000	/* from here on throughput counts, not latency */
-#define BEHIND_INTERVAL_US 50000
+#define BEHIND_INTERVAL_US 100000
 
 SeReader *
 se_reader_create(Oid relid, int worker_no, int n_workers)
