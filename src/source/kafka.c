@@ -125,13 +125,20 @@ raise_error(SeSource *s, rd_kafka_resp_err_t err, const char *text,
 {
 	SeProblem	problem;
 
-	/* These say less than what led to them. */
-	if ((err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
-		 err == RD_KAFKA_RESP_ERR__TIMED_OUT) &&
+	/* It says less than what led to it. */
+	if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN &&
 		s->problem.kind != SE_PROBLEM_NONE)
 		return;
 	if (se_kafka_problem(&problem, err, text, s->topic, partition, offset))
 		raise_problem(s, &problem);
+}
+
+/* A question failed.  Why is known better by the errors of connections. */
+static void
+raise_no_answer(SeSource *s, rd_kafka_resp_err_t err)
+{
+	if (s->problem.kind == SE_PROBLEM_NONE)
+		raise_error(s, err, "the brokers do not answer", -1, -1);
 }
 
 static void pg_attribute_printf(5, 6)
@@ -269,7 +276,7 @@ refresh_metadata(SeSource *s, int wait_ms)
 
 	s->metadata_at = se_clock_us();
 	if (ask->err != RD_KAFKA_RESP_ERR_NO_ERROR)
-		raise_error(s, ask->err, "no answer to a metadata request", -1, -1);
+		raise_no_answer(s, ask->err);
 	else if (ask->metadata->topic_cnt != 1)
 		elog(ERROR, "unexpected metadata of %d topics",
 			 ask->metadata->topic_cnt);
@@ -342,8 +349,7 @@ take_offsets(SeSource *s, SeStartupMode mode, TimestampTz at,
 
 	if (ask->err != RD_KAFKA_RESP_ERR_NO_ERROR)
 	{
-		raise_error(s, ask->err, "no answer to a question for offsets",
-					-1, -1);
+		raise_no_answer(s, ask->err);
 		return false;
 	}
 	if (s->resolve_mode != mode || s->resolve_at != at)
