@@ -91,6 +91,7 @@ struct SeIngest
 	int64		bytes;
 	SeProgress *progress;
 	bool		stage_rows;
+	const char *only_name;		/* the one view that these records are for */
 };
 
 /*
@@ -350,7 +351,7 @@ reject(SeIngest *ingest, int record, int sqlstate, const char *column,
 	r->record = record;
 	r->sqlstate = sqlstate;
 	r->column = column ? pstrdup(column) : NULL;
-	r->view = view;
+	r->view = view ? view : ingest->only_name;
 	r->message = pstrdup(message);
 	ingest->rejects = lappend(ingest->rejects, r);
 	MemoryContextSwitchTo(old);
@@ -540,12 +541,12 @@ take_chunk_safely(SeIngest *ingest)
 
 		MemoryContextSwitchTo(ingest->batch_context);
 		error = CopyErrorData();
-		if (!se_ingest_is_poison(error->sqlerrcode))
-			PG_RE_THROW();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
+		if (!se_ingest_is_poison(error->sqlerrcode))
+			ReThrowError(error);
 		reject_thrown(ingest, error);
 	}
 	PG_END_TRY();
@@ -627,12 +628,12 @@ try_view(SeIngest *ingest, ViewTarget *target, int low, int high)
 	{
 		MemoryContextSwitchTo(ingest->batch_context);
 		error = CopyErrorData();
-		if (!se_ingest_is_poison(error->sqlerrcode))
-			PG_RE_THROW();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
+		if (!se_ingest_is_poison(error->sqlerrcode))
+			ReThrowError(error);
 	}
 	PG_END_TRY();
 	if (!whole)
@@ -755,10 +756,11 @@ se_ingest_records(SeIngest *ingest, const SeRecord *records, int n,
 	MemoryContext old = MemoryContextSwitchTo(ingest->batch_context);
 
 	start_batch(ingest, records, n, progress);
-	if (OidIsValid(only_view) && ingest->staging)
-		ingest->stage_rows = false;
-	else
-		ingest->stage_rows = (ingest->staging != NULL);
+	ingest->stage_rows = ingest->staging != NULL && !OidIsValid(only_view);
+	ingest->only_name = NULL;
+	for (int i = 0; i < ingest->n_views; i++)
+		if (ingest->views[i].view->relid == only_view)
+			ingest->only_name = ingest->views[i].name;
 
 	callback.callback = describe_record;
 	callback.arg = ingest;

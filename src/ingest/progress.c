@@ -12,8 +12,8 @@
  */
 #include "postgres.h"
 
+#include "common/int.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -107,13 +107,17 @@ static TimestampTz
 new_watermark(SeProgress *progress, SePosition *position)
 {
 	TimestampTz watermark;
+	int64		delay;
 
 	if (!progress->has_delay ||
 		TIMESTAMP_IS_NOBEGIN(position->max_event_time))
 		return position->stored.watermark;
-	watermark = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval,
-														TimestampTzGetDatum(position->max_event_time),
-														IntervalPGetDatum(&progress->delay)));
+	/* days of 24 hours, in any time zone; none before the beginning of time */
+	if (pg_mul_s64_overflow(progress->delay.day, USECS_PER_DAY, &delay) ||
+		pg_add_s64_overflow(delay, progress->delay.time, &delay) ||
+		pg_sub_s64_overflow(position->max_event_time, delay, &watermark) ||
+		!IS_VALID_TIMESTAMP(watermark))
+		return position->stored.watermark;
 	return Max(watermark, position->stored.watermark);
 }
 
