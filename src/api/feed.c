@@ -253,6 +253,11 @@ read_record(HeapTupleHeader composite, SeRecord *record)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("partition and offset of a record must not be negative")));
+	/* the next one must be a number, too */
+	if (record->offset == PG_INT64_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("offset of a record is out of range")));
 }
 
 /* stream.ingest_records(stream regclass, records stream.record[]) */
@@ -283,21 +288,48 @@ se_sql_ingest_records(PG_FUNCTION_ARGS)
 
 /* ---- dead letters again ---- */
 
-/* Takes all dead letters out of their table, as records. */
+/* The names of the stream's views as text[]. */
+static Datum
+view_names(const SeStream *stream)
+{
+	ArrayBuildState *names = initArrayResult(TEXTOID, CurrentMemoryContext,
+											 false);
+	List	   *views = se_catalog_list_views(stream->relid);
+	ListCell   *lc;
+
+	foreach(lc, views)
+	{
+		Oid			view = ((SeView *) lfirst(lc))->relid;
+		char	   *name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(view)),
+													  get_rel_name(view));
+
+		names = accumArrayResult(names, CStringGetTextDatum(name), false,
+								 TEXTOID, CurrentMemoryContext);
+	}
+	return makeArrayResult(names, CurrentMemoryContext);
+}
+
+/*
+ * Takes dead letters out of their table, as records.  Those of views that are
+ * no longer there, or not under that name, stay.
+ */
 static SeRecord *
 take_dead_letters(const SeStream *stream, int *n, char ***views)
 {
 	MemoryContext context = CurrentMemoryContext;
 	MemoryContext old;
 	SeRecord   *records;
+	Oid			types[] = {TEXTARRAYOID};
+	Datum		names[1];
 
 	SPI_connect();
-	if (SPI_execute(psprintf("WITH taken AS (DELETE FROM %s RETURNING *) "
-							 "SELECT \"partition\", \"offset\", \"timestamp\", key, payload, headers, view_name "
-							 "FROM taken ORDER BY id",
-							 quote_qualified_identifier(get_namespace_name(get_rel_namespace(stream->dead_letters)),
-														get_rel_name(stream->dead_letters))),
-					false, 0) != SPI_OK_SELECT)
+	names[0] = view_names(stream);
+	if (SPI_execute_with_args(psprintf("WITH taken AS (DELETE FROM %s "
+									   "WHERE view_name IS NULL OR view_name OPERATOR(pg_catalog.=) ANY ($1) RETURNING *) "
+									   "SELECT \"partition\", \"offset\", \"timestamp\", key, payload, headers, view_name "
+									   "FROM taken ORDER BY id",
+									   se_dead_letter_table(stream)),
+							  1, types, names, NULL, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read the dead letters");
 	*n = (int) SPI_processed;
 	old = MemoryContextSwitchTo(context);
@@ -353,7 +385,7 @@ retry_group(SeIngest *ingest, const SeRecord *records, char **views, int n,
 		return 0;
 	result = se_ingest_records(ingest, group, m, NULL, true, only);
 	se_ingest_count(ingest, &result, 0);
-	return view ? result.rows - result.rejected : result.rows;
+	return view ? m - result.rejected : result.rows;
 }
 
 Datum

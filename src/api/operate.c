@@ -112,16 +112,21 @@ se_api_set_offsets(Oid stream, const char *json)
 	if (!JB_ROOT_IS_OBJECT(offsets) || JB_ROOT_COUNT(offsets) == 0)
 		refuse_offsets(json);
 	list = se_catalog_options_list(offsets);
+	/* nulls are not in the list */
+	if (list_length(list) != JB_ROOT_COUNT(offsets))
+		refuse_offsets(json);
 	foreach(lc, list)
 	{
 		DefElem    *def = lfirst(lc);
+		char	   *text = strVal(def->arg);
 		char	   *end;
 		char	   *end2;
 		long		partition = strtol(def->defname, &end, 10);
-		long long	offset = strtoll(strVal(def->arg), &end2, 10);
+		long long	offset = strtoll(text, &end2, 10);
 
 		if (*end != '\0' || end == def->defname || *end2 != '\0' ||
-			partition < 0 || partition > PG_INT32_MAX || offset < 0)
+			end2 == text || partition < 0 || partition > PG_INT32_MAX ||
+			offset < 0 || offset == PG_INT64_MAX)
 			refuse_offsets(json);
 		set_offset(stream, (int32) partition, offset);
 	}

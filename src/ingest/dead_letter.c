@@ -71,6 +71,21 @@ fill_params(const SeStream *stream, const SeRecord *record,
 	values[11] = TimestampTzGetDatum(GetCurrentTimestamp());
 }
 
+char *
+se_dead_letter_table(const SeStream *stream)
+{
+	char	   *name = get_rel_name(stream->dead_letters);
+
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(SE_ERRCODE_STOPPED),
+				 errmsg("stream \"%s\" has no table for dead letters any more",
+						get_rel_name(stream->relid)),
+				 errhint("It was dropped.  Drop the stream and create it again.")));
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(stream->dead_letters)),
+									  name);
+}
+
 void
 se_dead_letter_write(const SeStream *stream, const SeRecord *records,
 					 List *rejects, SeHeadersFn headers)
@@ -85,8 +100,7 @@ se_dead_letter_write(const SeStream *stream, const SeRecord *records,
 	appendStringInfo(&sql,
 					 "INSERT INTO %s (topic, \"partition\", \"offset\", \"timestamp\", key, payload, sqlstate, message, column_name, view_name, headers, failed_at) "
 					 "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(stream->dead_letters)),
-												get_rel_name(stream->dead_letters)));
+					 se_dead_letter_table(stream));
 	SPI_connect();
 	plan = SPI_prepare(sql.data, NPARAMS, (Oid *) param_types);
 	if (plan == NULL)

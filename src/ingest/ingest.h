@@ -101,6 +101,8 @@ typedef struct SeReject
 	char	   *message;
 } SeReject;
 
+/* Qualified name of the stream's table for them; an error when it is gone. */
+extern char *se_dead_letter_table(const SeStream *stream);
 /* Inserts all of them, in the current transaction, as the current user. */
 extern void se_dead_letter_write(const SeStream *stream,
 								 const SeRecord *records,
