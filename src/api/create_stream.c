@@ -63,7 +63,9 @@ refuse_column(const char *column, const char *what)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("column \"%s\" of a stream cannot be %s", column, what),
+			 column ?
+			 errmsg("column \"%s\" of a stream cannot be %s", column, what) :
+			 errmsg("columns of a stream cannot be %s", what),
 			 errhint("Columns may have NOT NULL, CHECK and DEFAULT; the recent rows of a stream have no indexes.")));
 }
 
@@ -96,12 +98,40 @@ check_constraint(const char *column, Constraint *constraint)
 	}
 }
 
+/* A syntax error is one of this text, not of the caller's query. */
+static void
+point_into_columns(void *sql)
+{
+	int			position = geterrposition();
+
+	if (position <= 0)
+		return;
+	errposition(0);
+	internalerrposition(position);
+	internalerrquery(sql);
+}
+
+static List *
+parse_columns(char *sql)
+{
+	ErrorContextCallback callback;
+	List	   *statements;
+
+	callback.callback = point_into_columns;
+	callback.arg = sql;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	statements = raw_parser(sql, RAW_PARSE_DEFAULT);
+	error_context_stack = callback.previous;
+	return statements;
+}
+
 /* The text between the parentheses must be columns and CHECKs, no more. */
 static void
 check_columns(const char *columns)
 {
-	char	   *sql = psprintf("CREATE TABLE x (%s\n)", columns);
-	List	   *statements = raw_parser(sql, RAW_PARSE_DEFAULT);
+	List	   *statements = parse_columns(psprintf("CREATE TABLE x (%s\n)",
+													columns));
 	CreateStmt *create;
 	ListCell   *lc;
 	int			n = 0;
@@ -123,7 +153,7 @@ check_columns(const char *columns)
 
 		if (IsA(element, Constraint))
 		{
-			check_constraint("", (Constraint *) element);
+			check_constraint(NULL, (Constraint *) element);
 			continue;
 		}
 		if (!IsA(element, ColumnDef))

@@ -30,8 +30,12 @@ PG_FUNCTION_INFO_V1(se_sql_get_views);
 static bool
 may_see(Oid relid)
 {
-	return pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK ||
-		has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
+	bool		is_missing = false; /* dropped this moment: nothing to see */
+	AclResult	acl = pg_class_aclcheck_ext(relid, GetUserId(), ACL_SELECT,
+											&is_missing);
+
+	return !is_missing && (acl == ACLCHECK_OK ||
+						   has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS));
 }
 
 /* What the slots say about a stream's processes. */
