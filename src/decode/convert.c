@@ -407,7 +407,8 @@ convert_epoch(SeDecoder *decoder, SeColumn *column, const char *str,
 {
 	SeDecimal	decimal;
 	int			unit = decoder->timestamp_unit;
-	int64		us;
+	int64		us = 0;
+	uint64		size;
 	SeScanStatus status;
 
 	if (!se_scan_decimal(str, len, &decimal))
@@ -415,11 +416,12 @@ convert_epoch(SeDecoder *decoder, SeColumn *column, const char *str,
 	if (unit == SE_UNIT_AUTO)
 	{
 		status = se_decimal_to_int64(&decimal, 0, &us);
-		if (status != SE_SCAN_OK || Abs(us) >= INT64CONST(100000000000000000))
+		size = us < 0 ? -(uint64) us : (uint64) us;
+		if (status != SE_SCAN_OK || size >= UINT64CONST(100000000000000000))
 			unit = SE_UNIT_NS;
-		else if (Abs(us) >= INT64CONST(100000000000000))
+		else if (size >= UINT64CONST(100000000000000))
 			unit = SE_UNIT_US;
-		else if (Abs(us) >= INT64CONST(100000000000))
+		else if (size >= UINT64CONST(100000000000))
 			unit = SE_UNIT_MS;
 		else
 			unit = SE_UNIT_S;
