@@ -67,12 +67,12 @@ build_all()
 	cmp -s "$(pg_system_bindir)/postgres" "$bin/postgres" ||
 		private_pg_root "$build/root"
 	copy_sources
-	make -C "$build/tree" -j"$(nproc)" with_llvm=no \
+	make -s -C "$build/tree" -j"$(nproc)" with_llvm=no \
 		PG_CONFIG="$bin/pg_config" all
-	make -C "$build/tree" with_llvm=no PG_CONFIG="$bin/pg_config" install
-	make -C demo BUILD="$build/bin"
+	make -s -C "$build/tree" with_llvm=no PG_CONFIG="$bin/pg_config" install
+	make -s -C demo BUILD="$build/bin"
 	[ "$broker" = embedded ] ||
-		make -C "$build/tree/test/tools" OUT="$build/bin/kafkatool"
+		make -s -C "$build/tree/test/tools" OUT="$build/bin/kafkatool"
 }
 
 start_postgres()
