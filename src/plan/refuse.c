@@ -76,7 +76,7 @@ se_plan_refuse_shape(SeQuery *sq)
 	if (q->hasDistinctOn)
 		refuse(sq, exprLocation((Node *) q->targetList),
 			   errmsg("DISTINCT ON is not supported in a continuous view"),
-			   errhint("Group by the key, and keep the newest row per key with stream.create_upsert."));
+			   errhint("Group by the key; aggregates such as max(time) say which row is the newest."));
 	if (q->distinctClause != NIL)
 		refuse(sq, exprLocation((Node *) q->targetList),
 			   errmsg("DISTINCT is not supported in a continuous view"),
@@ -292,6 +292,32 @@ se_plan_refuse_sources(SeQuery *sq)
 							 QTW_IGNORE_JOINALIASES);
 }
 
+/* CREATE VIEW would say the same, about a query that the user never wrote. */
+static void
+refuse_same_names(SeQuery *sq)
+{
+	List	   *names = NIL;
+	ListCell   *lc;
+
+	foreach(lc, sq->query->targetList)
+	{
+		TargetEntry *tle = lfirst_node(TargetEntry, lc);
+		ListCell   *lc2;
+
+		if (tle->resjunk)
+			continue;
+		foreach(lc2, names)
+			if (strcmp(lfirst(lc2), tle->resname) == 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_DUPLICATE_COLUMN),
+						 errmsg("column \"%s\" specified more than once",
+								tle->resname),
+						 errhint("Name the column with AS."),
+						 se_plan_position(sq, exprLocation((Node *) tle->expr))));
+		names = lappend(names, tle->resname);
+	}
+}
+
 /* The target list and GROUP BY. */
 void
 se_plan_refuse_grouping(SeQuery *sq)
@@ -311,6 +337,7 @@ se_plan_refuse_grouping(SeQuery *sq)
 			   errmsg("the query has neither an aggregate nor GROUP BY"),
 			   errdetail("A continuous view keeps aggregates, not rows."),
 			   errhint("Aggregate the rows, as in SELECT key, count(*) ... GROUP BY key; the latest rows can be read from the stream's own table."));
+	refuse_same_names(sq);
 }
 
 typedef struct UngroupedContext

@@ -126,6 +126,7 @@ add_states_walker(Node *node, SplitContext *cx)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("GROUPING is not supported in a continuous view"),
+				 errhint("Without grouping sets it is always 0."),
 				 se_plan_position(cx->sq, ((GroupingFunc *) node)->location)));
 	if (IsA(node, Aggref))
 	{
