@@ -408,6 +408,7 @@ se_sql_create_stream(PG_FUNCTION_ARGS)
 	char	   *name;
 	char	   *columns;
 	char	   *relname;
+	char	   *qualified;
 	Oid			schema;
 
 	se_stats_require();
@@ -419,9 +420,10 @@ se_sql_create_stream(PG_FUNCTION_ARGS)
 	se_limits_read(stream.options, &limits);
 
 	schema = se_api_creation_schema(name, &relname);
+	qualified = quote_qualified_identifier(get_namespace_name(schema),
+										   relname);
 	stream.relid = make_table(psprintf("CREATE UNLOGGED TABLE %s (%s\n)",
-									   quote_qualified_identifier(get_namespace_name(schema), relname),
-									   columns),
+									   qualified, columns),
 							  schema, relname);
 	if (limits.staging_max_rows > 0)
 		make_segments(schema, relname);

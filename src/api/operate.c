@@ -139,6 +139,7 @@ start_anew(SeStream *stream, const char *word)
 	const char *mode = word;
 	char	   *json;
 	StringInfoData option;
+	Datum		added;
 	Jsonb	   *options;
 
 	initStringInfo(&option);
@@ -155,10 +156,10 @@ start_anew(SeStream *stream, const char *word)
 	}
 	else
 		appendStringInfoString(&option, "{}");
+	added = DirectFunctionCall1(jsonb_in, CStringGetDatum(option.data));
 	options = DatumGetJsonbP(DirectFunctionCall2(jsonb_concat,
 												 JsonbPGetDatum(stream->options),
-												 DirectFunctionCall1(jsonb_in,
-																	 CStringGetDatum(option.data))));
+												 added));
 	se_catalog_delete_partitions(stream->relid);
 	se_catalog_set_startup_mode(stream->relid, mode, options);
 }

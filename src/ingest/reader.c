@@ -463,9 +463,8 @@ watch_partitions(SeReader *reader)
 										position->stored.partition, &info);
 		pg_atomic_write_u64(&position->stats->high_watermark,
 							(uint64) info.high);
-		silent_since = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval,
-															   TimestampTzGetDatum(now),
-															   IntervalPGetDatum(stream->idle_timeout)));
+		silent_since = now - stream->idle_timeout->time -
+			stream->idle_timeout->day * USECS_PER_DAY;
 		pg_atomic_write_u32(&position->stats->idle,
 							info.at_end &&
 							position->stored.last_record_at < silent_since);

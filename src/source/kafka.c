@@ -728,23 +728,6 @@ kafka_release(SeSource *s)
 	s->nheld = 0;
 }
 
-static bool
-kafka_header(const SeRecord *record, const char *name,
-			 const char **value, size_t *len)
-{
-	rd_kafka_headers_t *headers;
-	const void *found;
-
-	if (record->origin == NULL ||
-		rd_kafka_message_headers(record->origin, &headers) !=
-		RD_KAFKA_RESP_ERR_NO_ERROR ||
-		rd_kafka_header_get_last(headers, name, &found, len) !=
-		RD_KAFKA_RESP_ERR_NO_ERROR)
-		return false;
-	*value = found;
-	return true;
-}
-
 /* ---- the rest of the table ---- */
 
 static SeSource *
@@ -856,7 +839,8 @@ se_source_kafka(void)
 		.partition_info = kafka_partition_info,
 		.problem = kafka_problem,
 		.report = kafka_report,
-		.header = kafka_header,
+		.header = se_kafka_header,
+		.headers = se_kafka_headers,
 		.close = kafka_close,
 	};
 

@@ -151,4 +151,10 @@ extern bool se_kafka_problem(SeProblem *problem, rd_kafka_resp_err_t err,
 							 const char *text, const char *topic,
 							 int32 partition, int64 offset);
 
+/* ---- kafka_header.c ---- */
+
+extern bool se_kafka_header(const SeRecord *record, const char *name,
+							const char **value, size_t *len);
+extern Jsonb *se_kafka_headers(const SeRecord *record);
+
 #endif							/* SE_KAFKA_COMMON_H */

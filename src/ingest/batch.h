@@ -1,0 +1,80 @@
+/*-------------------------------------------------------------------------
+ *
+ * batch.h
+ *	  A stream made ready for batches, and the batch that is running.
+ *	  Private to definition.c, batch.c and views.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SE_BATCH_H
+#define SE_BATCH_H
+
+#include "utils/tuplestore.h"
+
+#include "../state/state.h"
+#include "ingest.h"
+
+#define SE_CHUNK 1000			/* rows staged at a time */
+
+typedef struct SeViewTarget
+{
+	SeView	   *view;
+	SeViewState *state;
+	SeViewStats *stats;
+	char	   *name;			/* qualified, for dead letters */
+	int64		elapsed_us;		/* of the running batch */
+	int64		groups;
+} SeViewTarget;
+
+struct SeIngest
+{
+	MemoryContext context;		/* lives as long as the definition */
+	MemoryContext batch_context;	/* one batch */
+	MemoryContext chunk_context;	/* SE_CHUNK rows */
+	MemoryContext row_context;	/* one row */
+	SeStream   *stream;
+	SeLimits	limits;
+	TupleDesc	tupdesc;
+	SeDecoder  *decoder;
+	SeRowCheck *check;
+	SeStaging  *staging;
+	SeStreamStats *stats;
+	SeHeadersFn headers;
+	int			event_column;	/* index, -1: the record's timestamp */
+	Oid			event_type;
+	int			n_views;
+	SeViewTarget *views;
+	TupleTableSlot *row;		/* virtual: what decode fills */
+	TupleTableSlot *chunk[SE_CHUNK];	/* heap tuples on their way to staging */
+	int			n_chunk;
+	bool	   *missing;
+	uint32		version;		/* definition_version at open */
+	char	   *relname;
+
+	/* the running batch */
+	const SeRecord *records;
+	int			n_records;
+	int			current;		/* record being decoded */
+	Tuplestorestate *rows;
+	int		   *row_record;		/* per row: index of its record */
+	int			n_rows;
+	List	   *rejects;
+	int64		bytes;
+	SeProgress *progress;
+	bool		stage_rows;
+	const char *only_name;		/* the one view that these records are for */
+};
+
+/* Sets one record of the batch aside; view NULL: it is the record's fault. */
+extern void se_batch_reject(SeIngest *ingest, int record, int sqlstate,
+							const char *column, const char *message,
+							const char *view);
+
+/*
+ * views.c: the batch's rows to all views, or to only_view.  careful: sets
+ * records at fault aside instead of throwing.
+ */
+extern void se_batch_apply_views(SeIngest *ingest, bool careful,
+								 Oid only_view);
+
+#endif							/* SE_BATCH_H */

@@ -1,0 +1,140 @@
+/*-------------------------------------------------------------------------
+ *
+ * views.c
+ *	  The rows of a batch, applied to the views of their stream.
+ *
+ * Views run in the main transaction first.  Only when one throws does the
+ * caller abort and come again "careful": then each view runs in a
+ * subtransaction, and a batch that fails is halved until the record at fault
+ * stands alone.  That view goes without it; the others count it.
+ *
+ * Crash: everything here is in the caller's one transaction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "executor/tuptable.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+#include "../clock.h"
+#include "batch.h"
+
+static void
+apply_view(SeViewTarget *target, Tuplestorestate *rows, int64 n)
+{
+	int64		start = se_clock_us();
+
+	target->groups += se_state_apply(target->state, rows, n);
+	target->elapsed_us += se_clock_us() - start;
+}
+
+/* A tuplestore of rows [low, high) of the batch. */
+static Tuplestorestate *
+slice_rows(SeIngest *ingest, int low, int high)
+{
+	Tuplestorestate *slice = tuplestore_begin_heap(false, false, work_mem);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(ingest->tupdesc,
+													&TTSOpsMinimalTuple);
+
+	tuplestore_select_read_pointer(ingest->rows, 0);
+	tuplestore_rescan(ingest->rows);
+	if (low > 0)
+		tuplestore_skiptuples(ingest->rows, low, true);
+	for (int i = low; i < high; i++)
+	{
+		if (!tuplestore_gettupleslot(ingest->rows, true, false, slot))
+			elog(ERROR, "batch has fewer rows than counted");
+		tuplestore_puttupleslot(slice, slot);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	return slice;
+}
+
+/*
+ * Applies rows [low, high) in a subtransaction.  NULL: done.  Otherwise the
+ * error, and nothing of these rows is in the view.
+ */
+static ErrorData *
+try_view(SeIngest *ingest, SeViewTarget *target, int low, int high)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	bool		whole = (low == 0 && high == ingest->n_rows);
+	Tuplestorestate *rows = whole ? ingest->rows :
+		slice_rows(ingest, low, high);
+	ErrorData  *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		apply_view(target, rows, high - low);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(ingest->batch_context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		if (!se_ingest_is_poison(error->sqlerrcode))
+			ReThrowError(error);
+	}
+	PG_END_TRY();
+	if (!whole)
+		tuplestore_end(rows);
+	return error;
+}
+
+/* Halves what fails until single records stand alone. */
+static void
+apply_carefully(SeIngest *ingest, SeViewTarget *target, int low, int high)
+{
+	ErrorData  *error;
+	int			middle;
+
+	CHECK_FOR_INTERRUPTS();
+	check_stack_depth();
+	error = try_view(ingest, target, low, high);
+	if (error == NULL)
+		return;
+	if (high - low == 1)
+	{
+		se_batch_reject(ingest, ingest->row_record[low], error->sqlerrcode,
+						NULL, error->message, target->name);
+		if (target->stats)
+			pg_atomic_fetch_add_u64(&target->stats->errors, 1);
+		return;
+	}
+	middle = low + (high - low) / 2;
+	apply_carefully(ingest, target, low, middle);
+	apply_carefully(ingest, target, middle, high);
+}
+
+void
+se_batch_apply_views(SeIngest *ingest, bool careful, Oid only_view)
+{
+	if (ingest->n_rows == 0)
+		return;
+	for (int i = 0; i < ingest->n_views; i++)
+	{
+		SeViewTarget *target = &ingest->views[i];
+
+		if (OidIsValid(only_view) && target->view->relid != only_view)
+			continue;
+		target->elapsed_us = 0;
+		target->groups = 0;
+		if (careful)
+			apply_carefully(ingest, target, 0, ingest->n_rows);
+		else
+			apply_view(target, ingest->rows, ingest->n_rows);
+	}
+}
