@@ -314,18 +314,6 @@ se_decode_destroy(SeDecoder *decoder)
 	MemoryContextDelete(decoder->context);
 }
 
-/* Memory for a part of the current record's Datums. */
-void *
-se_decode_alloc(SeDecoder *decoder, size_t size)
-{
-	size_t		start = decoder->scratch_used;
-
-	decoder->scratch_used += MAXALIGN(size);
-	if (decoder->scratch_used <= decoder->scratch_size)
-		return decoder->scratch + start;
-	return palloc(size);
-}
-
 /* Forget the last record's Datums; make room if they did not fit. */
 static void
 reset_scratch(SeDecoder *decoder)

@@ -119,6 +119,18 @@ struct SeDecoder
 	SeDecodeError error;
 };
 
+/* Memory for a part of the current record's Datums. */
+static inline void *
+se_decode_alloc(SeDecoder *decoder, size_t size)
+{
+	size_t		start = decoder->scratch_used;
+
+	decoder->scratch_used += MAXALIGN(size);
+	if (likely(decoder->scratch_used <= decoder->scratch_size))
+		return decoder->scratch + start;
+	return palloc(size);
+}
+
 extern const SeFormat se_format_json;
 extern const SeFormat se_format_csv;
 extern const SeFormat se_format_tsv;
@@ -128,7 +140,6 @@ extern const SeFormat se_format_bytea;
 /* decode.c */
 extern const char *se_decode_option(const SeDecodeSpec *spec,
 									const char *name);
-extern void *se_decode_alloc(SeDecoder *decoder, size_t size);
 extern bool se_decode_fail(SeDecoder *decoder, int sqlstate,
 						   const char *fmt,...) pg_attribute_printf(3, 4);
 

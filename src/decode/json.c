@@ -106,6 +106,19 @@ convert_string(SeDecoder *decoder, SeColumn *column, const SeJsonValue *json,
 	const char *str = json->text;
 	size_t		len = json->len;
 
+	if (column->kind == SE_TO_TEXT && column->typmod < 0 &&
+		len <= SE_JSON_READABLE && !json->escaped && decoder->utf8_server)
+	{
+		/* The usual case by far; a copy of fixed size takes no call. */
+		char	   *result = se_decode_alloc(decoder,
+											 VARHDRSZ + SE_JSON_READABLE);
+
+		SET_VARSIZE(result, VARHDRSZ + len);
+		memcpy(VARDATA(result), str, SE_JSON_READABLE);
+		*value = PointerGetDatum(result);
+		return true;
+	}
+
 	if (json->escaped)
 	{
 		char	   *plain = se_decode_alloc(decoder, len);

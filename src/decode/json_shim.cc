@@ -46,13 +46,17 @@ namespace od = simdjson::ondemand;
 static const size_t USUAL_CAPACITY = 64 * 1024;
 static const size_t GIANT_CAPACITY = 4 * 1024 * 1024;
 
+/* What may be read behind the document: by simdjson, and by our callers. */
+static const size_t PADDING = simdjson::SIMDJSON_PADDING > SE_JSON_READABLE ?
+	simdjson::SIMDJSON_PADDING : SE_JSON_READABLE;
+
 struct SeJson
 {
 	od::parser	parser;
 	SeJsonNode *root = nullptr;
 	SeJsonValue *values = nullptr;
 	int			nvalues = 0;
-	char	   *buffer = nullptr;	/* capacity + SIMDJSON_PADDING bytes */
+	char	   *buffer = nullptr;	/* capacity + PADDING bytes */
 	size_t		capacity = 0;
 	uint64_t	document = 0;		/* counts documents, see SeJsonNode.seen */
 	char		error[160] = "";
@@ -408,8 +412,7 @@ reserve(SeJson *json, size_t len)
 
 	free(json->buffer);
 	json->capacity = 0;
-	json->buffer =
-		(char *) malloc(capacity + simdjson::SIMDJSON_PADDING);
+	json->buffer = (char *) malloc(capacity + PADDING);
 	if (json->buffer == nullptr ||
 		json->parser.allocate(capacity) != SUCCESS)
 		return false;
@@ -424,9 +427,8 @@ walk_document(SeJson *json, size_t len)
 	od::object	root;
 
 	/* Out of bounds is what On-Demand says of the place behind the last token. */
-	return json->parser.iterate(json->buffer, len,
-								len + simdjson::SIMDJSON_PADDING)
-			.get(doc) == SUCCESS &&
+	return json->parser.iterate(json->buffer, len, len + PADDING).get(doc) ==
+		SUCCESS &&
 		doc.get_object().get(root) == SUCCESS &&
 		walk_object(json, doc, root, json->root, 1) &&
 		doc.current_location().error() == simdjson::OUT_OF_BOUNDS;
@@ -450,7 +452,7 @@ se_json_parse(SeJson *json, const char *payload, size_t len)
 		return nullptr;
 	}
 	memcpy(json->buffer, payload, len);
-	memset(json->buffer + len, 0, simdjson::SIMDJSON_PADDING);
+	memset(json->buffer + len, 0, PADDING);
 
 	json->document++;
 	for (int i = 0; i < json->nvalues; i++)

@@ -35,8 +35,11 @@ typedef enum SeJsonKind
 /*
  * One wanted value.  "text" is the value as it stands in the document,
  * strings without their quotes and with their escapes.  It points into the
- * shim's copy of the payload, valid until the next se_json_parse.
+ * shim's copy of the payload, valid until the next se_json_parse, and
+ * SE_JSON_READABLE bytes from there on can be read whatever the length.
  */
+#define SE_JSON_READABLE 48
+
 typedef struct SeJsonValue
 {
 	SeJsonKind	kind;

@@ -166,9 +166,11 @@ use_value(const SeJsonValue *value)
 	size_t		room = value->kind == SE_JSON_ARRAY ? 4 * value->len + 8 :
 		value->len;
 	char	   *dst = malloc(room);
+	char		ahead[SE_JSON_READABLE];
 	size_t		len = 0;
 	size_t		fault;
 
+	memcpy(ahead, value->text, sizeof(ahead));
 	if (value->kind == SE_JSON_STRING)
 	{
 		SeJsonTextStatus status;
@@ -184,6 +186,8 @@ use_value(const SeJsonValue *value)
 			 se_json_array_literal(value->text, value->len, dst, &len) ==
 			 SE_JSON_TEXT_OK)
 		CHECK(len >= 2 && dst[0] == '{' && dst[len - 1] == '}');
+	CHECK(value->len > sizeof(ahead) ||
+		  memcmp(ahead, value->text, value->len) == 0);
 	free(dst);
 }
 
