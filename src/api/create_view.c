@@ -6,6 +6,9 @@
  * plan/ makes the relations; here they are entered in the catalog between two
  * batches of the stream, so that the view counts from an exact point on.
  *
+ * Whoever calls, the view is the stream's owner's: batches are merged with the
+ * owner's rights, and the query's functions never run with others.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -20,6 +23,7 @@
 #include "../catalog/catalog.h"
 #include "../launcher/launcher.h"
 #include "../plan/plan.h"
+#include "../security/security.h"
 #include "../state/state.h"
 #include "../stats/stats.h"
 #include "api.h"
@@ -101,6 +105,7 @@ se_sql_create_view(PG_FUNCTION_ARGS)
 	SeViewRequest request = {0};
 	SeViewPlan *plan;
 	SeView		view = {0};
+	SeIdentity	saved;
 	char	   *relname;
 	Oid			schema;
 	Oid			stream;
@@ -116,6 +121,7 @@ se_sql_create_view(PG_FUNCTION_ARGS)
 
 	stream = se_plan_find_stream(request.query);
 	(void) se_api_lock_stream(stream);
+	se_security_become(se_security_owner(stream), &saved);
 	plan = se_plan_create_view(&request);
 	CommandCounterIncrement();
 	depend_on_stream(plan->state, stream);
@@ -131,6 +137,7 @@ se_sql_create_view(PG_FUNCTION_ARGS)
 	view.options = PG_GETARG_JSONB_P(ARG_OPTIONS);
 	se_catalog_add_view(&view);
 	apply_nothing(&view);
+	se_security_restore(&saved);
 	if (has_progress(stream))
 		ereport(NOTICE,
 				(errmsg("view \"%s\" counts the records that stream \"%s\" reads from now on",
