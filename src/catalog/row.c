@@ -21,6 +21,7 @@
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "commands/extension.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -28,6 +29,8 @@
 
 #include "catalog.h"
 #include "row.h"
+
+#define CHANGE "a change of a stream"	/* in "cannot execute ..." */
 
 Oid
 se_catalog_schema(void)
@@ -116,6 +119,7 @@ se_row_update(SeRowScan *rows)
 	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(rows->rel),
 										rows->values, rows->isnull);
 
+	PreventCommandIfReadOnly(CHANGE);
 	CatalogTupleUpdate(rows->rel, &rows->tuple->t_self, tuple);
 	heap_freetuple(tuple);
 }
@@ -123,6 +127,7 @@ se_row_update(SeRowScan *rows)
 void
 se_row_delete(SeRowScan *rows)
 {
+	PreventCommandIfReadOnly(CHANGE);
 	CatalogTupleDelete(rows->rel, &rows->tuple->t_self);
 }
 
@@ -132,6 +137,7 @@ se_row_insert(const char *table, Datum *values, bool *isnull)
 	Relation	rel = table_open(own_relation(table), RowExclusiveLock);
 	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(rel), values, isnull);
 
+	PreventCommandIfReadOnly(CHANGE);
 	CatalogTupleInsert(rel, tuple);
 	heap_freetuple(tuple);
 	table_close(rel, NoLock);

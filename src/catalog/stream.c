@@ -18,6 +18,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 
 #include "catalog.h"
 #include "row.h"
@@ -134,6 +135,11 @@ se_catalog_get_stream(Oid relid, bool missing_ok)
 	if (se_row_next(&rows))
 		stream = make_stream(&rows);
 	se_row_end(&rows);
+	if (stream == NULL && !missing_ok && get_rel_name(relid) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("the stream does not exist"),
+				 errdetail("It was dropped a moment ago.")));
 	if (stream == NULL && !missing_ok)
 	{
 		char	   *name = DatumGetCString(DirectFunctionCall1(regclassout,
