@@ -1,0 +1,64 @@
+--
+-- DROP EXTENSION, and a new beginning.
+--
+SELECT stream.create_stream('s', 'k int, v int');
+SELECT stream.create_view('plain', 'SELECT k, count(*) FROM s GROUP BY k');
+SELECT stream.create_view('with_state', 'SELECT k, stddev(v) FROM s GROUP BY k');
+CREATE SERVER kafka FOREIGN DATA WRAPPER stream_kafka OPTIONS ("bootstrap.servers" 'localhost:1');
+SELECT stream.ingest('s', '{"k": 1, "v": 1}', 'rubbish');
+
+\set VERBOSITY terse
+DROP EXTENSION stream_ext;
+\set VERBOSITY default
+BEGIN;
+SET client_min_messages = warning;
+DROP EXTENSION stream_ext CASCADE;
+ROLLBACK;
+SELECT stream.ingest('s', '{"k": 1, "v": 3}');
+SELECT * FROM plain;
+SELECT k, round(stddev, 3) FROM with_state;
+
+SET client_min_messages = warning;
+DROP EXTENSION stream_ext CASCADE;
+RESET client_min_messages;
+SELECT srvname FROM pg_foreign_server;
+SELECT stream.create_stream('t', 'a int');
+-- the tables are the user's
+SELECT count(*) FROM s;
+SELECT count(*) FROM s_dead_letters;
+-- dropping anything does no harm without the extension
+CREATE TABLE t (a int);
+DROP TABLE t;
+
+CREATE EXTENSION stream_ext;
+SELECT count(*) FROM stream.status;
+SELECT stream.ingest('s', '{"k": 1, "v": 1}');
+SELECT stream.create_stream('s', 'k int');
+SET client_min_messages = warning;
+DROP TABLE s CASCADE;
+DO $$
+DECLARE
+	rel regclass;
+BEGIN
+	FOR rel IN SELECT c.oid FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace LOOP
+		RAISE WARNING 'left behind: %', rel;
+		EXECUTE format('DROP TABLE %s CASCADE', rel);
+	END LOOP;
+END $$;
+RESET client_min_messages;
+SELECT stream.create_stream('s', 'k int');
+SELECT stream.create_view('plain', 'SELECT k, count(*) FROM s GROUP BY k');
+SELECT stream.ingest('s', '{"k": 1}');
+SELECT * FROM plain;
+SELECT stream.drop('s', true);
+
+-- the schema's name is taken
+DROP EXTENSION stream_ext;
+SET client_min_messages = error;
+DROP SCHEMA IF EXISTS stream;
+CREATE SCHEMA stream;
+CREATE TABLE stream.catalog_streams (x int);
+CREATE EXTENSION stream_ext;
+DROP SCHEMA stream CASCADE;
+CREATE EXTENSION stream_ext;
+SELECT count(*) FROM stream.status;
