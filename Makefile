@@ -9,10 +9,12 @@ OBJS = $(sort $(C_SOURCES:.c=.o) $(CXX_SOURCES:.cc=.o))
 DATA_built = sql/stream_ext--$(EXTVERSION).sql
 DATA = $(filter-out $(DATA_built),$(wildcard sql/stream_ext--*--*.sql))
 
-REGRESS_SQL = $(sort $(filter-out sql/stream_ext%,$(wildcard sql/*.sql)))
-REGRESS = $(patsubst sql/%.sql,%,$(REGRESS_SQL))
+REGRESS_SQL = $(sort $(filter-out sql/stream_ext% sql/init.sql,$(wildcard sql/*.sql)))
+REGRESS = init $(patsubst sql/%.sql,%,$(REGRESS_SQL))
 REGRESS_OPTS = --temp-instance=tmp_check --temp-config=test/regress.conf
 ISOLATION = $(sort $(patsubst test/isolation/specs/%.spec,%,$(wildcard test/isolation/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test/isolation --temp-instance=tmp_check_iso \
+	--temp-config=test/regress.conf --load-extension=stream_ext
 
 PKGS = rdkafka simdjson
 PKG_CONFIG ?= pkg-config

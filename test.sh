@@ -174,9 +174,10 @@ regress()
 run_sql()
 {
 	local names
-	names=$(cd sql && ls ./*.sql | sed 's|^\./||; s|\.sql$||' | grep -v '^stream_ext')
+	names=$(cd sql && ls ./*.sql | sed 's|^\./||; s|\.sql$||' |
+		grep -v -e '^stream_ext' -e '^init$')
 	# shellcheck disable=SC2086
-	regress "$(pgxs_tests)/regress/pg_regress" "$build/tree" $names
+	regress "$(pgxs_tests)/regress/pg_regress" "$build/tree" init $names
 }
 
 run_isolation()
@@ -185,7 +186,7 @@ run_isolation()
 	names=$(cd test/isolation/specs && ls ./*.spec | sed 's|^\./||; s|\.spec$||')
 	# shellcheck disable=SC2086
 	regress "$(pgxs_tests)/isolation/pg_isolation_regress" \
-		"$build/tree/test/isolation" $names
+		"$build/tree/test/isolation" --load-extension=stream_ext $names
 }
 
 # The jars where the servers' account can read them.
