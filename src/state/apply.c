@@ -12,7 +12,8 @@
  * table of a small batch should be cheap to set up, and a join with a large
  * batch wants another plan than one with ten rows.  The merge is an SPI plan.
  *
- * All memory of a batch is in one context, reset when the next one begins.
+ * All memory of a batch is in one context, reset when the batch is done or,
+ * after an error, when the next one begins.
  * Nothing is written but by the merge, in the caller's transaction: after an
  * error or a crash there is nothing to repair.
  *
@@ -462,5 +463,6 @@ se_state_apply(SeViewState *state, Tuplestorestate *rows, int64 nrows)
 		run_merge(state, plan, groups);
 	tuplestore_end(groups);
 	MemoryContextSwitchTo(old);
+	MemoryContextReset(state->batch_context);
 	return result;
 }
