@@ -4,7 +4,9 @@
  *	  What the files of the Kafka source share.  No other file includes
  *	  rdkafka.h, and no file outside of this directory includes this one.
  *
- *	  kafka.c			the reader: records, ends, problems
+ *	  kafka.c			the reader: positions in, records and ends out
+ *	  kafka_topic.c		partitions, leaders, offsets by time; wakes brokers
+ *	  kafka_header.c	headers of a record
  *	  kafka_client.c	a client handle with its helper thread, log and errors
  *	  kafka_conf.c		settings: forced ones, memory, the user's
  *	  kafka_problem.c	what an error means for the stream
@@ -98,7 +100,7 @@ typedef struct SeKafkaClient
 	rd_kafka_t *rk;
 	rd_kafka_topic_t *topic;
 	rd_kafka_queue_t *queue;	/* records, errors and log lines */
-	rd_kafka_queue_t *answers;	/* to wake requests, see kafka.c */
+	rd_kafka_queue_t *answers;	/* to wake requests, see kafka_topic.c */
 	SeKafkaNotes *notes;
 	int			event_fd[2];	/* pipe: read end, write end */
 
@@ -141,6 +143,51 @@ typedef void (*SeKafkaErrorFn) (void *arg, const SeKafkaNote *note);
 extern void se_kafka_notes_report(SeKafkaNotes *notes,
 								  SeKafkaErrorFn on_error, void *arg);
 
+/* ---- the source ---- */
+
+typedef struct SePart
+{
+	bool		assigned;
+	bool		at_end;
+	int64		position;		/* no record below may come */
+	int64		end_offset;		/* see SePartitionInfo */
+	int32		leader;			/* broker id, -1 unknown */
+} SePart;
+
+struct SeSource
+{
+	SeKafkaClient *client;
+	SeKafkaLimits limits;
+	char	   *topic;
+	int			max_record_bytes;
+
+	SePart	   *parts;			/* indexed by partition */
+	int			nparts;
+	int			topic_partitions;	/* as of the last metadata, -1 unknown */
+	int64		metadata_at;	/* when that came, 0 never */
+	int64		missing_since;	/* the topic or a partition, 0 not */
+
+	/* question in ask_offsets */
+	SeStartupMode resolve_mode;
+	TimestampTz resolve_at;
+
+	/* an offset that a broker does not have, and we ask what it has */
+	int32		lost_partition; /* -1: none */
+	int64		lost_offset;
+
+	rd_kafka_message_t **held;	/* records not released yet */
+	int			nheld;
+	int			held_size;
+
+	int32	   *leaders;		/* distinct ones of assigned partitions */
+	int			nleaders;
+	int			wakes_waiting;
+	int64		consumed;		/* records since the last wake */
+	int64		consumed_bytes;
+
+	SeProblem	problem;		/* what holds now */
+};
+
 /* ---- kafka_problem.c ---- */
 
 /*
@@ -150,6 +197,30 @@ extern void se_kafka_notes_report(SeKafkaNotes *notes,
 extern bool se_kafka_problem(SeProblem *problem, rd_kafka_resp_err_t err,
 							 const char *text, const char *topic,
 							 int32 partition, int64 offset);
+
+/* The same, as the problem of a source; the worst stays. */
+extern void se_kafka_raise(SeSource *s, rd_kafka_resp_err_t err,
+						   const char *text, int32 partition, int64 offset);
+extern void se_kafka_raise_fatal(SeSource *s, int sqlstate, int32 partition,
+								 int64 offset, const char *format,...)
+			pg_attribute_printf(5, 6);
+
+/* Something of this partition (-1: of all) came from a broker. */
+extern void se_kafka_clear(SeSource *s, int32 partition);
+
+/* ---- kafka_topic.c ---- */
+
+extern void *se_kafka_realloc(void *old, size_t size);
+extern void se_kafka_ensure_parts(SeSource *s, int n);
+extern int	se_kafka_count_partitions(SeSource *s);
+extern void se_kafka_refresh(SeSource *s, int wait_ms);
+extern void se_kafka_find_leaders(SeSource *s);
+extern void se_kafka_topic_missing(SeSource *s, int32 partition);
+extern bool se_kafka_resolve(SeSource *s, SeStartupMode mode, TimestampTz at,
+							 SePartitionOffset *parts, int n);
+extern void se_kafka_offset_lost(SeSource *s, int32 partition, int64 offset);
+extern void se_kafka_explain_lost(SeSource *s);
+extern void se_kafka_wake(SeSource *s);
 
 /* ---- kafka_header.c ---- */
 

@@ -182,3 +182,66 @@ se_kafka_problem(SeProblem *problem, rd_kafka_resp_err_t err,
 	clean_text(problem->message);
 	return true;
 }
+
+/* ---- the problem that a source has ---- */
+
+static void
+raise_problem(SeSource *s, const SeProblem *problem)
+{
+	if (s->problem.kind < SE_PROBLEM_FATAL)
+		s->problem = *problem;
+}
+
+void
+se_kafka_raise(SeSource *s, rd_kafka_resp_err_t err, const char *text,
+			   int32 partition, int64 offset)
+{
+	SeProblem	problem;
+
+	/* It says less than what led to it. */
+	if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN &&
+		s->problem.kind != SE_PROBLEM_NONE)
+		return;
+	if (se_kafka_problem(&problem, err, text, s->topic, partition, offset))
+		raise_problem(s, &problem);
+}
+
+void
+se_kafka_raise_fatal(SeSource *s, int sqlstate, int32 partition, int64 offset,
+					 const char *format,...)
+{
+	SeProblem	problem;
+	va_list		args;
+	size_t		used;
+
+	memset(&problem, 0, sizeof(problem));
+	problem.kind = SE_PROBLEM_FATAL;
+	problem.sqlstate = sqlstate;
+	problem.partition = partition;
+	problem.offset = offset;
+	used = snprintf(problem.message, sizeof(problem.message),
+					"topic \"%s\", ", s->topic);
+	used = Min(used, sizeof(problem.message) - 1);
+	va_start(args, format);
+	vsnprintf(problem.message + used, sizeof(problem.message) - used,
+			  format, args);
+	va_end(args);
+	if (sqlstate == ERRCODE_PROGRAM_LIMIT_EXCEEDED)
+		strlcpy(problem.hint, "Raise message_max_bytes of the stream.",
+				sizeof(problem.hint));
+	else
+		strlcpy(problem.hint,
+				"Decide where to go on with stream.seek, then resume the stream.",
+				sizeof(problem.hint));
+	raise_problem(s, &problem);
+}
+
+/* Something of this partition came from a broker. */
+void
+se_kafka_clear(SeSource *s, int32 partition)
+{
+	s->missing_since = 0;
+	if (s->problem.kind == SE_PROBLEM_TRANSIENT &&
+		(s->problem.partition == -1 || s->problem.partition == partition))
+		s->problem.kind = SE_PROBLEM_NONE;
+}
