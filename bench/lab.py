@@ -73,7 +73,8 @@ def cpu_of_threads(pid):
 def private_kb(pid):
     """Memory that is this process's alone: no shared buffers, no files."""
     with open(f"/proc/{pid}/status") as f:
-        return int(re.search(r"RssAnon:\s+(\d+)", f.read()).group(1))
+        match = re.search(r"RssAnon:\s+(\d+)", f.read())
+    return int(match.group(1)) if match else 0  # it has just ended
 
 
 class Lab:
@@ -84,7 +85,7 @@ class Lab:
                     " dbname=postgres user=")
         self.admin = psycopg.connect(self.dsn + "postgres", autocommit=True)
         if not self.admin.execute(
-                "SELECT FROM pg_extension WHERE extname = 'stream_ext'"
+                "SELECT 1 FROM pg_extension WHERE extname = 'stream_ext'"
                 ).fetchone():
             self.admin.execute(SETUP.format(brokers=brokers))
         self.app = psycopg.connect(self.dsn + "app", autocommit=True)
