@@ -2,11 +2,14 @@
 -- What the extension puts into a database: nothing by accident.
 --
 
--- the objects in it
+-- the objects in it; arrays and row types are not listed before PostgreSQL 16
 SELECT pg_describe_object(classid, objid, 0) AS object
 FROM pg_depend
 WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
   AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'stream_ext')
+  AND NOT (classid = 'pg_type'::regclass AND EXISTS (SELECT FROM pg_type t
+			LEFT JOIN pg_class c ON c.oid = t.typrelid
+			WHERE t.oid = objid AND (t.typelem <> 0 OR c.relkind <> 'c')))
 ORDER BY pg_describe_object(classid, objid, 0) COLLATE "C";
 
 -- all in its own schema
