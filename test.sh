@@ -166,7 +166,7 @@ regress()
 	) || rc=$?
 	if [ "$rc" -ne 0 ]; then
 		[ ! -f "$out/regression.diffs" ] || cat "$out/regression.diffs"
-		grep -E '(PANIC|FATAL|terminated by signal)' "$out/log/postmaster.log" || :
+		grep -E '(PANIC|TRAP:|terminated by signal)' "$out/log/postmaster.log" || :
 	fi
 	return "$rc"
 }

@@ -10,6 +10,7 @@ use strict;
 use warnings;
 
 use IPC::Run;
+use List::Util qw(shuffle);
 use StreamExt::Kafka;
 use StreamExt::Node;
 use Test::More;
@@ -60,7 +61,7 @@ my %kinds = (
 	},
 	'broker kill -9' => sub { $kafka->kill9; $kafka->restart; return 0; },
 	'stop immediate' => sub { $node->stop('immediate'); $node->start; return 1; });
-my @kinds = sort keys %kinds;
+my @kinds;
 
 sub next_offsets
 {
@@ -72,8 +73,10 @@ sub next_offsets
 
 for my $round (1 .. $kills)
 {
-	# each kind in turn, in an order that the seed decides, at a random moment
-	my $kind = $kinds[ ($round + $seed) % @kinds ];
+	@kinds = shuffle sort keys %kinds unless @kinds;
+
+	# every kind before any comes again, in random order, at a random moment
+	my $kind = shift @kinds;
 	my $before = next_offsets();
 	my ($crashed, $start, $sum, $after);
 
