@@ -225,7 +225,10 @@ run_tap()
 
 trap finish EXIT
 trap 'exit 1' HUP INT TERM
-! wants packages || ci/install-deps build test kafka
+if wants packages; then
+	ci/install-deps build test
+	! wants kafka || ci/install-deps kafka
+fi
 build=$(build_dir)
 mkdir -p "$build/log" "$build/tap"
 sweep
