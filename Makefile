@@ -56,3 +56,7 @@ $(OBJS): $(wildcard src/*.h src/*/*.h)
 sql/stream_ext--$(EXTVERSION).sql: sql/stream_ext.sql
 	cp $< $@
 EXTRA_CLEAN = sql/stream_ext--$(EXTVERSION).sql
+
+.PHONY: bench
+bench:
+	bench/run

@@ -2,7 +2,7 @@
 -- Who may define, feed, look at and operate streams.
 --
 SET client_min_messages = warning;
-CREATE ROLE regress_owner;
+CREATE ROLE regress_owner LOGIN;
 CREATE ROLE regress_member IN ROLE regress_owner;
 CREATE ROLE regress_other;
 CREATE ROLE regress_reader;

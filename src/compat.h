@@ -53,6 +53,7 @@ se_object_aclcheck(Oid classid, Oid objectid, Oid roleid, AclMode mode)
 #if PG_VERSION_NUM < 170000
 #define SE_WORKER_CONNECT_FLAGS 0
 #else
+#include "postmaster/bgworker.h"
 #define SE_WORKER_CONNECT_FLAGS BGWORKER_BYPASS_ROLELOGINCHECK
 #endif
 

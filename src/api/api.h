@@ -24,6 +24,8 @@ extern void se_api_check_choice(const char *argument, const char *value,
 
 /* hooks.c */
 extern void se_api_hooks_init(void);
+/* A stream or view is being made: its counters go if it does not come to be. */
+extern void se_api_note_made(Oid relid);
 
 /* names.c: a name as CREATE TABLE reads it. */
 extern Oid	se_api_creation_schema(const char *name, char **relname);

@@ -13,14 +13,18 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_foreign_server.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
+#include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "parser/parser.h"
@@ -366,6 +370,28 @@ check_startup(const SeStream *s)
 								   Int32GetDatum(-1));
 }
 
+/* Before 17 a worker cannot run as a role that may not log in. */
+static void
+check_owner_can_run(void)
+{
+	HeapTuple	tuple;
+	bool		can_login;
+
+	if (SE_WORKER_CONNECT_FLAGS != 0)
+		return;
+	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(GetUserId()));
+	can_login = HeapTupleIsValid(tuple) &&
+		((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	if (!can_login)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("role \"%s\" may not log in, so no worker can run as it",
+						GetUserNameFromId(GetUserId(), false)),
+				 errhint("ALTER ROLE ... LOGIN, or create the stream as another role; PostgreSQL 17 does not need it.")));
+}
+
 static void
 check_arguments(const SeStream *s)
 {
@@ -390,7 +416,23 @@ check_arguments(const SeStream *s)
 				 errmsg("server and topic go together"),
 				 errhint("Give both to read from Kafka, or neither for a stream that stream.ingest() feeds.")));
 	if (s->server)
+	{
 		(void) se_security_require_server(s->server, GetUserId());
+		check_owner_can_run();
+	}
+}
+
+/* DROP SERVER is refused while a stream reads from it. */
+static void
+depend_on_server(Oid relid, const char *server)
+{
+	ObjectAddress from,
+				to;
+
+	ObjectAddressSet(from, RelationRelationId, relid);
+	ObjectAddressSet(to, ForeignServerRelationId,
+					 GetForeignServerByName(server, false)->serverid);
+	recordDependencyOn(&from, &to, DEPENDENCY_NORMAL);
 }
 
 /* Opens the definition once: decoder and checks refuse what cannot work. */
@@ -434,6 +476,9 @@ se_sql_create_stream(PG_FUNCTION_ARGS)
 		check_event_time(stream.relid, stream.event_time);
 
 	se_catalog_add_stream(&stream);
+	if (stream.server)
+		depend_on_server(stream.relid, stream.server);
+	se_api_note_made(stream.relid);
 	if (strcmp(stream.startup_mode, "specific-offsets") == 0)
 		se_api_set_offsets(stream.relid,
 						   se_catalog_option(stream.options,

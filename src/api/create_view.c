@@ -136,6 +136,7 @@ se_sql_create_view(PG_FUNCTION_ARGS)
 	view.emit = (char *) request.emit;
 	view.options = PG_GETARG_JSONB_P(ARG_OPTIONS);
 	se_catalog_add_view(&view);
+	se_api_note_made(view.relid);
 	apply_nothing(&view);
 	se_security_restore(&saved);
 	if (has_progress(stream))

@@ -6,14 +6,21 @@
  * Streams and views are ordinary relations, so users may drop them by any
  * means PostgreSQL has.  Our rows about them go in the same transaction.
  *
+ * Their counters in shared memory know no rollback.  They are given back when
+ * it is certain that the relation is gone: when the transaction that dropped
+ * it commits, or the one that made it does not, in whole or in part.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
 
 #include "../catalog/catalog.h"
 #include "../launcher/launcher.h"
@@ -21,6 +28,64 @@
 #include "api.h"
 
 static object_access_hook_type previous_hook = NULL;
+
+/* Streams and views of this transaction, in TopMemoryContext. */
+static List *made = NIL;
+static List *dropped = NIL;
+
+static void
+forget(List *relids, bool only_missing)
+{
+	ListCell   *lc;
+
+	foreach(lc, relids)
+	{
+		Oid			relid = lfirst_oid(lc);
+
+		if (!only_missing ||
+			!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
+			se_stats_forget(MyDatabaseId, relid);
+	}
+}
+
+static void
+at_end(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			forget(made, true);
+			forget(dropped, true);
+			return;
+		case XACT_EVENT_ABORT:
+			forget(made, false);
+			break;
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_PREPARE:
+			break;
+		default:
+			return;
+	}
+	list_free(made);
+	list_free(dropped);
+	made = dropped = NIL;
+}
+
+static void
+remember(List **relids, Oid relid)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+	*relids = list_append_unique_oid(*relids, relid);
+	MemoryContextSwitchTo(old);
+}
+
+void
+se_api_note_made(Oid relid)
+{
+	remember(&made, relid);
+}
 
 static void
 follow_drop(ObjectAccessType access, Oid classid, Oid objectid, int subid,
@@ -35,7 +100,7 @@ follow_drop(ObjectAccessType access, Oid classid, Oid objectid, int subid,
 	if (se_catalog_forget_relation(objectid))
 	{
 		se_launcher_announce(objectid);
-		se_stats_forget(MyDatabaseId, objectid);
+		remember(&dropped, objectid);
 	}
 }
 
@@ -44,4 +109,5 @@ se_api_hooks_init(void)
 {
 	previous_hook = object_access_hook;
 	object_access_hook = follow_drop;
+	RegisterXactCallback(at_end, NULL);
 }

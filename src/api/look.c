@@ -80,6 +80,8 @@ waiting_reason(const SeStream *stream, const Processes *p,
 
 	if (stream->state != SE_STATE_RUNNING || stream->server == NULL)
 		return NULL;
+	if (!se_catalog_stream_is_home(stream))
+		return "it comes from another cluster or database; stream.resume() starts it here";
 	if (problem)
 		return problem;
 	*at = 0;

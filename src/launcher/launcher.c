@@ -173,6 +173,34 @@ start_process(const char *function, const char *name, const char *type,
 	return RegisterDynamicBackgroundWorker(&worker, handle);
 }
 
+/* A dropped database: nothing of it is wanted any more. */
+static void
+give_up_database(Oid database)
+{
+	LWLockAcquire(se_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < se_shared->n_slots; i++)
+	{
+		if (se_slots[i].state == SE_SLOT_FREE ||
+			se_slots[i].database != database)
+			continue;
+		se_slots[i].wanted = false;
+		if (se_slots[i].latch)
+			SetLatch(se_slots[i].latch);
+	}
+	LWLockRelease(se_shared->lock);
+	se_stats_forget_database(database);
+}
+
+static bool
+database_exists(Oid database)
+{
+	List	   *databases = list_databases();
+	bool		exists = list_member_oid(databases, database);
+
+	list_free(databases);
+	return exists;
+}
+
 /* One probe at a time.  Returns false when it must be tried again. */
 static bool
 run_probes(void)
@@ -189,6 +217,11 @@ run_probes(void)
 	probed = next_dirty();
 	if (!OidIsValid(probed))
 		return true;
+	if (!database_exists(probed))
+	{
+		give_up_database(probed);
+		return false;			/* on to the next one */
+	}
 	if (start_process("se_probe_main", "stream_ext probe", "stream_ext probe",
 					  ObjectIdGetDatum(probed), &probe))
 		return true;
@@ -236,6 +269,9 @@ note_end(int i)
 		Min(LONGEST_DELAY_US, (int64) FIRST_DELAY_US << Min(slot->failures, 10));
 	slot->not_before_us += (int64) (pg_prng_double(&pg_global_prng_state) *
 									(slot->not_before_us - now) / 4);
+	/* perhaps its stream or database is gone */
+	if (slot->failures > 0)
+		add_dirty(slot->database);
 	slot->failures++;
 	slot->waiting_for = "restart after an error";
 }

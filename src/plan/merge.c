@@ -3,8 +3,11 @@
  * merge.c
  *	  The statement that merges a batch's states into the state table.
  *
- *		INSERT INTO state AS s (keys, states) SELECT ... FROM se_delta
+ *		[INSERT INTO state] AS s (keys, states) SELECT ... FROM se_delta
  *		ORDER BY keys ON CONFLICT (keys) DO UPDATE SET a = combine(s.a, EXCLUDED.a)
+ *
+ * The beginning, with the state's name, is put in front when the view is opened,
+ * so that the table and its schema may be renamed.
  *
  * All writers go through the keys in the same order, so they wait for each
  * other but never deadlock.  It is plain SQL: the state table may be
@@ -167,9 +170,7 @@ se_plan_merge_sql(SeSplit *split, Oid state)
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql,
-					 "INSERT INTO %s AS s (%s) SELECT %s FROM " SE_DELTA_NAME,
-					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(state)),
-												get_rel_name(state)),
+					 " AS s (%s) SELECT %s FROM " SE_DELTA_NAME,
 					 columns.data, values.data);
 	if (split->keys != NIL)
 		appendStringInfo(&sql, " ORDER BY %s", keys.data);

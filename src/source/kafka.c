@@ -123,6 +123,12 @@ take_event(SeSource *s, const rd_kafka_message_t *message)
 		part = &s->parts[partition];
 	if (partition >= 0 && (part == NULL || !part->assigned))
 		return;
+	if (part == NULL)
+	{
+		se_kafka_raise(s, message->err, rd_kafka_message_errstr(message),
+					   -1, -1);
+		return;
+	}
 	switch (message->err)
 	{
 		case RD_KAFKA_RESP_ERR__PARTITION_EOF:
@@ -323,7 +329,10 @@ kafka_problem(SeSource *s, SeProblem *problem)
 {
 	if (s->lost_partition >= 0)
 		se_kafka_explain_lost(s);
-	if (s->missing_since != 0 && s->problem.kind != SE_PROBLEM_FATAL)
+	se_kafka_forget_old(s);
+	/* An answer shows that a connection is back, or the topic. */
+	if (s->missing_since != 0 ||
+		(s->problem.kind == SE_PROBLEM_TRANSIENT && s->problem.partition < 0))
 		se_kafka_refresh(s, 0);
 	*problem = s->problem;
 }

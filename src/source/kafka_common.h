@@ -164,7 +164,8 @@ struct SeSource
 	SePart	   *parts;			/* indexed by partition */
 	int			nparts;
 	int			topic_partitions;	/* as of the last metadata, -1 unknown */
-	int64		metadata_at;	/* when that came, 0 never */
+	int64		metadata_asked; /* when we last asked */
+	int64		metadata_at;	/* when an answer came, 0 never */
 	int64		missing_since;	/* the topic or a partition, 0 not */
 
 	/* question in ask_offsets */
@@ -186,6 +187,7 @@ struct SeSource
 	int64		consumed_bytes;
 
 	SeProblem	problem;		/* what holds now */
+	int64		problem_at;		/* when it last showed */
 };
 
 /* ---- kafka_problem.c ---- */
@@ -207,6 +209,7 @@ extern void se_kafka_raise_fatal(SeSource *s, int sqlstate, int32 partition,
 
 /* Something of this partition (-1: of all) came from a broker. */
 extern void se_kafka_clear(SeSource *s, int32 partition);
+extern void se_kafka_forget_old(SeSource *s);
 
 /* ---- kafka_topic.c ---- */
 

@@ -11,7 +11,10 @@
  */
 #include "postgres.h"
 
+#include "../clock.h"
 #include "kafka_common.h"
+
+#define FORGET_US	5000000
 
 #define HINT_SEEK "Decide where to go on with stream.seek, then resume the stream."
 #define HINT_SIZE "Raise message_max_bytes of the stream."
@@ -188,8 +191,10 @@ se_kafka_problem(SeProblem *problem, rd_kafka_resp_err_t err,
 static void
 raise_problem(SeSource *s, const SeProblem *problem)
 {
-	if (s->problem.kind < SE_PROBLEM_FATAL)
-		s->problem = *problem;
+	if (s->problem.kind == SE_PROBLEM_FATAL)
+		return;
+	s->problem = *problem;
+	s->problem_at = se_clock_us();
 }
 
 void
@@ -243,5 +248,20 @@ se_kafka_clear(SeSource *s, int32 partition)
 	s->missing_since = 0;
 	if (s->problem.kind == SE_PROBLEM_TRANSIENT &&
 		(s->problem.partition == -1 || s->problem.partition == partition))
+		s->problem.kind = SE_PROBLEM_NONE;
+}
+
+/*
+ * A partition without new records does not say that it is well again.  The
+ * library repeats what still goes wrong with every fetch; only a refusal of
+ * the broker is told once.
+ */
+void
+se_kafka_forget_old(SeSource *s)
+{
+	if (s->problem.kind == SE_PROBLEM_TRANSIENT && s->problem.partition >= 0 &&
+		s->problem.sqlstate != ERRCODE_INSUFFICIENT_PRIVILEGE &&
+		s->missing_since == 0 &&
+		se_clock_us() - s->problem_at > FORGET_US)
 		s->problem.kind = SE_PROBLEM_NONE;
 }

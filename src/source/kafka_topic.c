@@ -140,8 +140,7 @@ take_topic(SeSource *s, const rd_kafka_metadata_topic_t *topic)
 			missing = i;
 	if (missing >= 0)
 		se_kafka_topic_missing(s, missing);
-	else if (s->missing_since != 0 ||
-			 s->problem.sqlstate == ERRCODE_UNDEFINED_OBJECT)
+	else if (s->missing_since != 0 || s->problem_at < s->metadata_asked)
 		se_kafka_clear(s, -1);
 }
 
@@ -155,7 +154,10 @@ se_kafka_refresh(SeSource *s, int wait_ms)
 	if (!se_kafka_client_answered(s->client, ask, 0) &&
 		ask->state == SE_KAFKA_ASK_IDLE &&
 		(s->metadata_at == 0 || now - s->metadata_at >= METADATA_MIN_AGE_US))
+	{
+		s->metadata_asked = now;
 		se_kafka_client_ask(s->client, ask, QUESTION_TIMEOUT_MS);
+	}
 	if (!se_kafka_client_answered(s->client, ask, wait_ms))
 		return;
 
@@ -173,7 +175,13 @@ se_kafka_refresh(SeSource *s, int wait_ms)
 		if (topic->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
 			se_kafka_topic_missing(s, -1);
 		else if (topic->err != RD_KAFKA_RESP_ERR_NO_ERROR)
-			se_kafka_raise(s, topic->err, NULL, -1, -1);
+		{
+			char		text[SE_KAFKA_TEXT];
+
+			snprintf(text, sizeof(text), "topic \"%.200s\": %s", s->topic,
+					 rd_kafka_err2str(topic->err));
+			se_kafka_raise(s, topic->err, text, -1, -1);
+		}
 		else
 			take_topic(s, topic);
 	}

@@ -30,6 +30,7 @@
 #include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
 #include "storage/lmgr.h"
+#include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -173,6 +174,8 @@ se_state_open(const SeView *view)
 												  "stream_ext view",
 												  ALLOCSET_SMALL_SIZES);
 	SeViewState *state = MemoryContextAllocZero(context, sizeof(SeViewState));
+	char	   *schema;
+	const char *name;
 
 	register_callbacks();
 	state->context = context;
@@ -181,7 +184,11 @@ se_state_open(const SeView *view)
 												 ALLOCSET_DEFAULT_SIZES);
 	state->stream = view->stream;
 	state->delta_sql = MemoryContextStrdup(context, view->delta_sql);
-	state->merge_sql = MemoryContextStrdup(context, view->merge_sql);
+	schema = get_namespace_name(get_rel_namespace(view->state));
+	name = quote_qualified_identifier(schema, get_rel_name(view->state));
+	state->merge_sql = MemoryContextStrdup(context,
+										   psprintf("INSERT INTO %s%s", name,
+													view->merge_sql));
 	dlist_push_tail(&open_states, &state->node);
 	state->callback.func = forget_state;
 	state->callback.arg = state;

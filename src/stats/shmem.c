@@ -232,26 +232,42 @@ se_stats_partition(Oid database, Oid relid, int32 partition, bool create)
 	return entry;
 }
 
-/* A dropped stream or view gives its entries back. */
-void
-se_stats_forget(Oid database, Oid relid)
+/* relid InvalidOid: all of the database. */
+static void
+forget(Oid database, Oid relid)
 {
+	bool		all = !OidIsValid(relid);
+
 	if (se_shared == NULL)
 		return;
 	LWLockAcquire(se_shared->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < se_shared->n_streams; i++)
 		if (se_stream_stats[i].database == database &&
-			se_stream_stats[i].relid == relid)
+			(all || se_stream_stats[i].relid == relid))
 			se_stream_stats[i].database = InvalidOid;
 	for (int i = 0; i < se_shared->n_views; i++)
 		if (se_view_stats[i].database == database &&
-			se_view_stats[i].relid == relid)
+			(all || se_view_stats[i].relid == relid))
 			se_view_stats[i].database = InvalidOid;
 	for (int i = 0; i < se_shared->n_partitions; i++)
 		if (se_partition_stats[i].database == database &&
-			se_partition_stats[i].relid == relid)
+			(all || se_partition_stats[i].relid == relid))
 			se_partition_stats[i].database = InvalidOid;
 	LWLockRelease(se_shared->lock);
+}
+
+/* A dropped stream or view gives its entries back. */
+void
+se_stats_forget(Oid database, Oid relid)
+{
+	forget(database, relid);
+}
+
+/* So does a dropped database. */
+void
+se_stats_forget_database(Oid database)
+{
+	forget(database, InvalidOid);
 }
 
 void

@@ -135,6 +135,7 @@ extern SeViewStats *se_stats_view(Oid database, Oid relid, bool create);
 extern SePartitionStats *se_stats_partition(Oid database, Oid relid,
 											int32 partition, bool create);
 extern void se_stats_forget(Oid database, Oid relid);
+extern void se_stats_forget_database(Oid database);
 
 /* Adds a committed batch to the counters and the rates. */
 extern void se_stats_count_batch(SeStreamStats *stats, int64 rows,

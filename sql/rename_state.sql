@@ -1,0 +1,10 @@
+CREATE SCHEMA here;
+SELECT stream.create_stream('here.s', 'k int');
+SELECT stream.create_view('here.v', 'SELECT k, count(*), stddev(k) FROM here.s GROUP BY k');
+SELECT stream.ingest('here.s', '{"k": 1}');
+ALTER TABLE here.v_state RENAME TO renamed;
+SELECT stream.ingest('here.s', '{"k": 1}');
+ALTER SCHEMA here RENAME TO "the old place";
+SELECT stream.ingest('"the old place".s', '{"k": 1}');
+SELECT * FROM "the old place".v;
+DROP SCHEMA "the old place" CASCADE;
