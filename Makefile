@@ -57,6 +57,12 @@ sql/stream_ext--$(EXTVERSION).sql: sql/stream_ext.sql
 	cp $< $@
 EXTRA_CLEAN = sql/stream_ext--$(EXTVERSION).sql
 
-.PHONY: bench
+# Seconds of fuzzing, divided among the decoders.
+FUZZ_SECONDS ?= 60
+
+.PHONY: bench fuzz-check
 bench:
 	bench/run
+
+fuzz-check:
+	test/fuzz/run $(FUZZ_SECONDS)

@@ -9,6 +9,7 @@
 #	    build       the extension and kafkatool, every warning an error
 #	    sql         pg_regress: sql/ against expected/
 #	    isolation   test/isolation/: sessions against each other
+#	    docs        every SQL example of README.md and docs/ (test/docs/run)
 #	    fuzz        the decoders under AddressSanitizer (make fuzz-check)
 #	    kafka       test/t/*.pl: workers, brokers and crashes on Apache Kafka; a
 #	                name such as 010_end_to_end runs only that file
@@ -28,7 +29,7 @@ set -euo pipefail
 . "$(dirname "$0")/ci/lib.sh"
 cd "$SE_TOP"
 
-ALL="packages checks build sql isolation fuzz kafka matrix"
+ALL="packages checks build sql isolation docs fuzz kafka matrix"
 passed=0
 failed=0
 quick=
@@ -37,7 +38,7 @@ tap=()
 for arg; do
 	case $arg in
 		--quick) quick=1 ;;
-		-h | --help) sed -n '3,17s/^#\t\{0,1\}//p' "$0"; exit ;;
+		-h | --help) sed -n '3,18s/^#\t\{0,1\}//p' "$0"; exit ;;
 		[0-9][0-9][0-9]_*)
 			tap+=("test/t/${arg%.pl}.pl")
 			case " $parts " in *" kafka "*) ;; *) parts="$parts kafka" ;; esac
@@ -227,6 +228,7 @@ trap finish EXIT
 trap 'exit 1' HUP INT TERM
 if wants packages; then
 	ci/install-deps build test
+	! wants fuzz || ci/install-deps fuzz
 	! wants kafka || ci/install-deps kafka
 fi
 build=$(build_dir)
@@ -245,6 +247,7 @@ if wants build || [ ! -x "$(private_pg_bindir "$build/pg")/postgres" ]; then
 fi
 ! wants sql || count regress "sql" run_sql
 ! wants isolation || count regress "isolation" run_isolation
+! wants docs || count total "docs: the examples" test/docs/run
 ! wants fuzz || count one "fuzz: decoders under AddressSanitizer" \
 	make -s fuzz-check ${quick:+FUZZ_SECONDS=5}
 if wants kafka; then
