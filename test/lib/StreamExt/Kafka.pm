@@ -16,6 +16,7 @@ use Carp;
 use IPC::Run;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes;
 
 my @running;
 
@@ -195,6 +196,19 @@ sub leader
 	my ($self, $topic, $partition) = @_;
 	my ($line) = grep { /^$partition\t/ } split /\n/, $self->tool('partitions', $topic);
 	return (split /\t/, $line)[1];
+}
+
+# waits until another than $old leads the partition, and returns which
+sub wait_for_leader
+{
+	my ($self, $topic, $partition, $old) = @_;
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		my $leader = $self->leader($topic, $partition);
+		return $leader if $leader >= 0 && $leader != $old;
+		Time::HiRes::usleep(100_000);
+	}
+	croak "broker $old still leads partition $partition of $topic";
 }
 
 END
