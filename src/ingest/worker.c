@@ -402,7 +402,7 @@ handle_error(SeReader *reader)
 	error = CopyErrorData();
 	EmitErrorReport();
 	FlushErrorState();
-	AbortCurrentTransaction();
+	AbortOutOfAnyTransaction();
 	/* the client library may hang in its destructor with records out */
 	se_reader_close(reader, false);
 	reason = describe_error(error);
