@@ -219,7 +219,11 @@ run_tap()
 			STREAM_EXT_KAFKA_JARS="$jars" STREAM_EXT_QUICK="$quick" \
 			STREAM_EXT_TREE="$build/tree" \
 			prove -v "$build/tree/$file"
-	)
+	) || {
+		# what the test said before it died is not in prove's output
+		tail -n 25 "$out"/log/regress_log_* | sed 's/^/log: /'
+		return 1
+	}
 }
 
 # ---- run them --------------------------------------------------------------
