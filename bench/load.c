@@ -6,11 +6,15 @@
  * event-rate apart; the aggregate that any reader has to arrive at is folded
  * here, from the numbers and not from the JSON, and written to a file.  At a
  * rate: n events paced in real time, event time = now; the moment of each
- * produce() goes to a file, 8 bytes an event, for the latency probe.
+ * produce() goes to a file, 8 bytes an event, for the latency probe.  They
+ * come in bursts, one burst to one partition, as from a producer with Kafka's
+ * sticky partitioner: ten thousand requests a second of one event each would
+ * measure the broker.
  *
- * Event i goes to partition i mod p and the producer is idempotent, so that in
- * a fresh topic event i has offset i div p.  Any delivery error ends the run:
- * a bench of fewer events than it says would flatter.
+ * Burst b goes to partition b mod p and the producer is idempotent, so that in
+ * a fresh topic the offset of each event is known.  A backlog's bursts are of
+ * one event.  Any delivery error ends the run: a bench of fewer events than it
+ * says would flatter.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -37,6 +41,7 @@ typedef struct Load
 	uint64_t	events;
 	uint64_t	seed;
 	int			partitions;
+	uint64_t	burst;			/* events in a row to one partition */
 	double		rate;			/* events a second, 0: a backlog */
 	double		event_rate;		/* events per second of event time */
 	rd_kafka_t *producer;
@@ -156,7 +161,7 @@ produce(Load *load, uint64_t i, int64_t time_ms)
 		group->count++;
 		group->cents += event.cents;
 	}
-	while (rd_kafka_produce(load->handle, i % load->partitions,
+	while (rd_kafka_produce(load->handle, i / load->burst % load->partitions,
 							RD_KAFKA_MSG_F_COPY, buf, length, NULL, 0,
 							NULL) != 0)
 	{
@@ -184,10 +189,13 @@ send_at_rate(Load *load)
 
 	for (uint64_t i = 0; i < load->events; i++)
 	{
-		int64_t		due = start + (int64_t) (i * 1e9 / load->rate);
-		struct timespec t = {due / 1000000000, due % 1000000000};
+		if (i % load->burst == 0)
+		{
+			int64_t		due = start + (int64_t) (i * 1e9 / load->rate);
+			struct timespec t = {due / 1000000000, due % 1000000000};
 
-		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+			clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+		}
 		load->sent[i] = clock_ns(CLOCK_MONOTONIC);
 		produce(load, i, clock_ns(CLOCK_REALTIME) / 1000000);
 		if (i % 64 == 0)
@@ -232,7 +240,7 @@ usage(void)
 			"usage: load -b BROKERS -t TOPIC -n EVENTS [-p PARTITIONS]"
 			" [-s SEED]\n"
 			"            [-e EVENT_RATE] [-o EXPECTED_TSV]      a backlog\n"
-			"            -r RATE [-l SENT_TIMES]                paced\n");
+			"            -r RATE [-k BURST] [-l SENT_TIMES]     paced\n");
 	exit(2);
 }
 
@@ -241,7 +249,7 @@ parse_options(Load *load, int argc, char **argv)
 {
 	int			option;
 
-	while ((option = getopt(argc, argv, "b:t:n:p:s:e:o:r:l:")) != -1)
+	while ((option = getopt(argc, argv, "b:t:n:p:s:e:o:r:k:l:")) != -1)
 		switch (option)
 		{
 			case 'b':
@@ -268,6 +276,9 @@ parse_options(Load *load, int argc, char **argv)
 			case 'r':
 				load->rate = atof(optarg);
 				break;
+			case 'k':
+				load->burst = strtoull(optarg, NULL, 10);
+				break;
 			case 'l':
 				load->sent_path = optarg;
 				break;
@@ -275,14 +286,15 @@ parse_options(Load *load, int argc, char **argv)
 				usage();
 		}
 	if (load->brokers == NULL || load->topic == NULL || load->events == 0 ||
-		load->partitions < 1 || load->event_rate <= 0 || optind < argc)
+		load->partitions < 1 || load->burst < 1 || load->event_rate <= 0 ||
+		optind < argc)
 		usage();
 }
 
 int
 main(int argc, char **argv)
 {
-	Load		load = {.partitions = 4, .seed = 1, .event_rate = 10000};
+	Load		load = {.partitions = 4, .burst = 1, .seed = 1, .event_rate = 10000};
 	int64_t		start;
 
 	parse_options(&load, argc, argv);

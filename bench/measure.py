@@ -38,6 +38,7 @@ def parse_arguments():
     parser.add_argument("--events", type=int)
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--only", default=",".join(ALL))
+    parser.add_argument("--rate", type=int, default=RATE)
     parser.add_argument("--no-history", action="store_true")
     parser.add_argument("--keep", action="store_true")
     arguments = parser.parse_args()
@@ -140,12 +141,12 @@ def memory_figures(lab, arguments, figures):
 
 def latency_figures(lab, arguments, figures, notes):
     seconds = 15 if arguments.quick else 30
-    say(f"{RATE} events/s for {seconds} s, then nothing")
-    run = lab.stream_latency(RATE, seconds, 5, 20 if arguments.quick else 40)
+    say(f"{arguments.rate} events/s for {seconds} s, then nothing")
+    run = lab.stream_latency(arguments.rate, seconds, 5, 20 if arguments.quick else 40)
     if "latency" in arguments.only:
         figures["produce -> visible p50, ms"] = run["p50_ms"]
         figures["produce -> visible p99, ms"] = run["p99_ms"]
-        hand = lab.hand_latency(RATE, seconds, 5)
+        hand = lab.hand_latency(arguments.rate, seconds, 5)
         for name, result in (("stream_ext", run), ("hand-written", hand)):
             say(f"  {name:<24} p50 {result['p50_ms']:.2f}"
                 f"  p90 {result['p90_ms']:.2f}  p99 {result['p99_ms']:.2f}"

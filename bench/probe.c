@@ -6,10 +6,11 @@
  * The query gives (partition, events visible).  It is run again and again on
  * one connection, and the moment its answer is here, with the counts, is
  * noted whenever a count has grown.  Afterwards each event is looked up: load
- * sent event i at a moment it wrote down, as number i div p of partition
- * i mod p, so the event is visible in the first answer that counts more than
- * that many.  Every event is measured, none is sampled, and an answer's time
- * is taken when it has arrived, so the figures are upper bounds.
+ * sent event i at a moment it wrote down, in bursts of one partition each, so
+ * its place in its partition is known and it is visible in the first answer
+ * that counts more than that many.  Every event is measured, none is sampled,
+ * and an answer's time is taken when it has arrived, so the figures are upper
+ * bounds.
  *
  * Both sides read CLOCK_MONOTONIC, which is one clock for the machine.
  */
@@ -39,6 +40,7 @@ typedef struct Probe
 	int64_t		events;			/* stop when all these are visible */
 	int64_t		skip;			/* the first ones do not count */
 	int			partitions;
+	int64_t		burst;			/* events in a row to one partition */
 	int64_t		interval_ns;
 	int64_t		timeout_ns;
 	PGconn	   *conn;
@@ -180,8 +182,10 @@ report(Probe *probe)
 		for (; seen[sight->partition] < sight->visible;
 			 seen[sight->partition]++)
 		{
-			int64_t		i = seen[sight->partition] * probe->partitions +
-				sight->partition;
+			int64_t		place = seen[sight->partition];
+			int64_t		i = (place / probe->burst * probe->partitions +
+							 sight->partition) * probe->burst +
+				place % probe->burst;
 
 			if (i >= probe->skip && i < probe->events)
 				latency[n++] = sight->at - sent[i];
@@ -200,11 +204,11 @@ report(Probe *probe)
 int
 main(int argc, char **argv)
 {
-	Probe		probe = {.partitions = 4, .interval_ns = 1000000,
+	Probe		probe = {.partitions = 4, .burst = 1, .interval_ns = 1000000,
 						 .timeout_ns = INT64_C(120000000000)};
 	int			option;
 
-	while ((option = getopt(argc, argv, "d:q:l:n:s:p:i:T:")) != -1)
+	while ((option = getopt(argc, argv, "d:q:l:n:s:p:k:i:T:")) != -1)
 		switch (option)
 		{
 			case 'd':
@@ -225,6 +229,9 @@ main(int argc, char **argv)
 			case 'p':
 				probe.partitions = atoi(optarg);
 				break;
+			case 'k':
+				probe.burst = strtoll(optarg, NULL, 10);
+				break;
 			case 'i':
 				probe.interval_ns = strtoll(optarg, NULL, 10) * 1000;
 				break;
@@ -235,12 +242,12 @@ main(int argc, char **argv)
 				probe.query = NULL;
 		}
 	if (probe.dsn == NULL || probe.query == NULL || probe.sent_path == NULL ||
-		probe.events <= 0 || probe.partitions < 1 ||
+		probe.events <= 0 || probe.burst <= 0 || probe.partitions < 1 ||
 		probe.partitions > MAX_PARTITIONS)
 	{
 		fprintf(stderr, "usage: probe -d DSN -q QUERY -l SENT_TIMES -n EVENTS"
 				" [-s SKIP] [-p PARTITIONS]\n"
-				"             [-i INTERVAL_US] [-T TIMEOUT_S]\n");
+				"             [-k BURST] [-i INTERVAL_US] [-T TIMEOUT_S]\n");
 		return 2;
 	}
 	watch(&probe);

@@ -53,9 +53,22 @@ CALL make();
 SELECT state AS agg_state FROM stream.get_views() WHERE name = 'agg'::regclass \gset
 DROP TABLE :agg_state;
 DROP VIEW agg;
+SELECT to_regclass('agg_state');
 SELECT name FROM stream.views;
 SELECT stream.ingest('s', '{"k": 1, "v": 2}');
 TABLE by_k;
+-- what depends on the state is asked about, and a rollback brings both back
+CREATE VIEW on_state AS SELECT * FROM by_k_state;
+DROP VIEW by_k;
+BEGIN;
+SAVEPOINT before;
+DROP VIEW by_k CASCADE;
+SELECT to_regclass('by_k_state'), to_regclass('on_state');
+ROLLBACK TO before;
+DROP VIEW IF EXISTS no_such_view;
+COMMIT;
+TABLE by_k;
+DROP VIEW on_state;
 SELECT stream.drop('s', true);
 TABLE leftovers;
 CALL make();

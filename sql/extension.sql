@@ -62,3 +62,13 @@ CREATE EXTENSION stream_ext;
 DROP SCHEMA stream CASCADE;
 CREATE EXTENSION stream_ext;
 SELECT count(*) FROM stream.status;
+
+-- a schema of somebody else is not moved into
+DROP EXTENSION stream_ext CASCADE;
+DROP SCHEMA IF EXISTS stream;
+CREATE ROLE regress_squatter;
+CREATE SCHEMA stream AUTHORIZATION regress_squatter;
+CREATE EXTENSION stream_ext;
+DROP SCHEMA stream;
+DROP ROLE regress_squatter;
+CREATE EXTENSION stream_ext;

@@ -175,7 +175,7 @@ SELECT stream.ingest('play.s', '{"k": 1, "v": 1}');
 SELECT * FROM play.told;
 RESET ROLE;
 
--- a new owner takes over
+-- a new owner takes over, with his own rights on what the views join
 ALTER TABLE play.s OWNER TO regress_other;
 SET ROLE regress_owner;
 SELECT stream.pause('play.s');
@@ -183,7 +183,7 @@ RESET ROLE;
 \set VERBOSITY terse
 SELECT stream.ingest('play.s', '{"k": 1, "v": 1}');
 \set VERBOSITY default
--- ... with all that belongs to the stream
+-- ... or the heir of all
 ALTER TABLE play.s OWNER TO regress_owner;
 DROP VIEW play.told;
 SET client_min_messages = warning;

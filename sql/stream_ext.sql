@@ -3,6 +3,18 @@
 -- complain if this script is sourced in psql rather than by CREATE EXTENSION
 \echo Use "CREATE EXTENSION stream_ext" to load this file. \quit
 
+-- whoever owns the schema could replace what is in it
+DO $$
+DECLARE
+	owner name := (SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'stream');
+BEGIN
+	IF owner <> current_user THEN
+		RAISE EXCEPTION 'schema "stream" exists already and belongs to "%"', owner
+			USING ERRCODE = 'duplicate_schema',
+				HINT = 'The extension needs this schema for itself: rename or drop the one that is there.';
+	END IF;
+END $$;
+
 /* ---------------------------------------------------------------------
  * Definitions and progress.  Written by C code only; dumped and restored.
  * ---------------------------------------------------------------------
@@ -123,6 +135,13 @@ AS 'MODULE_PATHNAME', 'se_sql_create_view'
 LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION stream.create_view(text, text, text, interval, interval, jsonb)
 	IS 'defines a continuous view: an aggregate over a stream that is kept current';
+
+CREATE FUNCTION stream.create_rollup(name text, query text)
+RETURNS regclass
+AS 'MODULE_PATHNAME', 'se_sql_create_rollup'
+LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION stream.create_rollup(text, text)
+	IS 'defines an ordinary view that merges the states of continuous views when it is read: combine(column)';
 
 CREATE FUNCTION stream.drop(relation regclass, cascade boolean DEFAULT false)
 RETURNS void
@@ -346,6 +365,38 @@ END;
 COMMENT ON FUNCTION stream.tumble(timestamp, interval, interval) IS
 'the tumbling window that ts is in, for FROM: FROM events, stream.tumble(event_time, ''10 s'')';
 
+CREATE FUNCTION stream.hop(ts timestamptz, slide interval, size interval,
+						   "offset" interval DEFAULT '0')
+RETURNS TABLE (window_start timestamptz, window_end timestamptz)
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 6
+AS 'MODULE_PATHNAME', 'se_sql_hop';
+COMMENT ON FUNCTION stream.hop(timestamptz, interval, interval, interval) IS
+'the windows that ts is in, one starting every slide, for FROM: FROM events, stream.hop(event_time, ''10 s'', ''1 min'')';
+
+CREATE FUNCTION stream.hop(ts timestamp, slide interval, size interval,
+						   "offset" interval DEFAULT '0')
+RETURNS TABLE (window_start timestamp, window_end timestamp)
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 6
+AS 'MODULE_PATHNAME', 'se_sql_hop';
+COMMENT ON FUNCTION stream.hop(timestamp, interval, interval, interval) IS
+'the windows that ts is in, one starting every slide, for FROM: FROM events, stream.hop(event_time, ''10 s'', ''1 min'')';
+
+CREATE FUNCTION stream.cumulate(ts timestamptz, step interval, size interval,
+								"offset" interval DEFAULT '0')
+RETURNS TABLE (window_start timestamptz, window_end timestamptz)
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 6
+AS 'MODULE_PATHNAME', 'se_sql_cumulate';
+COMMENT ON FUNCTION stream.cumulate(timestamptz, interval, interval, interval) IS
+'the windows that ts is in, growing by step up to size, for FROM: FROM events, stream.cumulate(event_time, ''1 h'', ''1 day'')';
+
+CREATE FUNCTION stream.cumulate(ts timestamp, step interval, size interval,
+								"offset" interval DEFAULT '0')
+RETURNS TABLE (window_start timestamp, window_end timestamp)
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 6
+AS 'MODULE_PATHNAME', 'se_sql_cumulate';
+COMMENT ON FUNCTION stream.cumulate(timestamp, interval, interval, interval) IS
+'the windows that ts is in, growing by step up to size, for FROM: FROM events, stream.cumulate(event_time, ''1 h'', ''1 day'')';
+
 /*
  * Transition states of type internal, serialized.  Only our own code makes
  * them; the input functions refuse all but superusers.
@@ -400,6 +451,47 @@ AS 'MODULE_PATHNAME', 'se_sql_state_final';
 COMMENT ON FUNCTION stream.state_final(regprocedure, "any", anyelement, regtype[]) IS
 'result of an aggregate from its transition state; a null of the result''s type says which type that is';
 
+/* What views of overlapping windows read: the states of several panes. */
+CREATE FUNCTION stream.state_merge_step(merged anyelement, agg regprocedure,
+										state anyelement)
+RETURNS anyelement LANGUAGE C STABLE PARALLEL RESTRICTED COST 10
+AS 'MODULE_PATHNAME', 'se_sql_state_merge_step';
+COMMENT ON FUNCTION stream.state_merge_step(anyelement, regprocedure, anyelement) IS
+'transition function of stream.state_merge';
+CREATE FUNCTION stream.state_merge_step(merged anyelement, agg regprocedure,
+										state anyelement, input_types regtype[])
+RETURNS anyelement LANGUAGE C STABLE PARALLEL RESTRICTED COST 10
+AS 'MODULE_PATHNAME', 'se_sql_state_merge_step';
+COMMENT ON FUNCTION stream.state_merge_step(anyelement, regprocedure, anyelement, regtype[]) IS
+'transition function of stream.state_merge';
+
+CREATE AGGREGATE stream.state_merge(agg regprocedure, state anyelement) (
+	SFUNC = stream.state_merge_step,
+	STYPE = anyelement
+);
+COMMENT ON AGGREGATE stream.state_merge(regprocedure, anyelement) IS
+'merges transition states of an aggregate with its combine function';
+CREATE AGGREGATE stream.state_merge(agg regprocedure, state anyelement,
+									input_types regtype[]) (
+	SFUNC = stream.state_merge_step,
+	STYPE = anyelement
+);
+COMMENT ON AGGREGATE stream.state_merge(regprocedure, anyelement, regtype[]) IS
+'merges transition states of a polymorphic aggregate with its combine function';
+
+/* A name for the queries of create_rollup, which puts state_merge there. */
+CREATE FUNCTION stream.combine_step(combined anyelement, state anyelement)
+RETURNS anyelement LANGUAGE C IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'se_sql_combine_step';
+COMMENT ON FUNCTION stream.combine_step(anyelement, anyelement) IS
+'transition function of stream.combine';
+CREATE AGGREGATE stream.combine(anyelement) (
+	SFUNC = stream.combine_step,
+	STYPE = anyelement
+);
+COMMENT ON AGGREGATE stream.combine(anyelement) IS
+'in stream.create_rollup: merges the states behind a column of a continuous view';
+
 /* ---------------------------------------------------------------------
  * Privileges: whoever may define or change streams is granted it.
  * ---------------------------------------------------------------------
@@ -408,6 +500,7 @@ COMMENT ON FUNCTION stream.state_final(regprocedure, "any", anyelement, regtype[
 REVOKE ALL ON FUNCTION stream.test_connection(name) FROM PUBLIC;
 REVOKE ALL ON FUNCTION stream.create_stream(text, text, name, text, text, jsonb, name, interval, interval, interval, text, text, integer, boolean, jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION stream.create_view(text, text, text, interval, interval, jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION stream.create_rollup(text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION stream.drop(regclass, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION stream.ingest(regclass, text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION stream.ingest_records(regclass, stream.record[]) FROM PUBLIC;

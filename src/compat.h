@@ -49,6 +49,11 @@ se_object_aclcheck(Oid classid, Oid objectid, Oid roleid, AclMode mode)
 	object_ownercheck(RelationRelationId, relid, roleid)
 #endif
 
+/* 16 moved the macros of variable-length values out of postgres.h. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 /* 17 lets a background worker run as a role that may not log in. */
 #if PG_VERSION_NUM < 170000
 #define SE_WORKER_CONNECT_FLAGS 0

@@ -11,7 +11,10 @@
  */
 #include "postgres.h"
 
+#include "parser/analyze.h"
+#include "parser/parser.h"
 #include "utils/guc.h"
+#include "utils/queryenvironment.h"
 
 #include "sql_settings.h"
 
@@ -46,4 +49,23 @@ void
 se_sql_settings_end(int nestlevel)
 {
 	AtEOXact_GUC(true, nestlevel);
+}
+
+Query *
+se_sql_analyze(const char *sql, const char *relation, TupleDesc desc,
+			   double rows)
+{
+	EphemeralNamedRelation enr = palloc0(sizeof(EphemeralNamedRelationData));
+	QueryEnvironment *env = create_queryEnv();
+	List	   *raw;
+
+	enr->md.name = unconstify(char *, relation);
+	enr->md.tupdesc = desc;
+	enr->md.enrtype = ENR_NAMED_TUPLESTORE;
+	enr->md.enrtuples = rows;
+	register_ENR(env, enr);
+
+	raw = raw_parser(sql, RAW_PARSE_DEFAULT);
+	return parse_analyze_fixedparams(linitial_node(RawStmt, raw), sql, NULL, 0,
+									 env);
 }

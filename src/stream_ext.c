@@ -31,6 +31,7 @@ _PG_init(void)
 	se_guc_init();
 	se_stats_init();
 	se_api_hooks_init();
+	se_api_ddl_init();
 	if (!IsBinaryUpgrade)
 		se_launcher_register();
 }

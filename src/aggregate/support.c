@@ -2,7 +2,7 @@
  *
  * support.c
  *	  Combine and final functions called outside an aggregate node:
- *	  stream.state_combine and stream.state_final.
+ *	  stream.state_combine, stream.state_merge and stream.state_final.
  *
  * Support functions ask AggCheckCallContext() for the memory their state
  * lives in.  They are given an AggState of ours with two memory contexts,
@@ -36,6 +36,8 @@
 #include "compat.h"
 
 PG_FUNCTION_INFO_V1(se_sql_state_combine);
+PG_FUNCTION_INFO_V1(se_sql_state_merge_step);
+PG_FUNCTION_INFO_V1(se_sql_combine_step);
 PG_FUNCTION_INFO_V1(se_sql_state_final);
 
 /* What one call site needs; kept in fn_extra. */
@@ -173,27 +175,32 @@ check_type(FunctionCallInfo fcinfo, int argno, Oid expected)
 						format_type_be(expected), format_type_be(actual))));
 }
 
-/* Arguments: aggregate, state, other state or NULL::result, input types. */
+/*
+ * The aggregate is argument number agg, a state is number state, and the input
+ * types are number types; without that argument there are none.
+ */
 static SeAggCall *
-get_call(FunctionCallInfo fcinfo, bool final)
+get_call(FunctionCallInfo fcinfo, int agg, int state, int types, bool final)
 {
 	SeAggCall  *call = fcinfo->flinfo->fn_extra;
 	Oid			collation = PG_GET_COLLATION();
 	MemoryContext old;
 	Oid			state_type;
 
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(3))
+	if (PG_ARGISNULL(agg) || (PG_NARGS() > types && PG_ARGISNULL(types)))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("the aggregate and its argument types must not be null")));
-	if (call != NULL && call->agg.fn == PG_GETARG_OID(0))
+	if (call != NULL && call->agg.fn == PG_GETARG_OID(agg))
 		return call;
 
 	old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
 	call = palloc0(sizeof(SeAggCall));
-	load_aggregate(call, PG_GETARG_OID(0), PG_GETARG_ARRAYTYPE_P(3));
+	load_aggregate(call, PG_GETARG_OID(agg),
+				   PG_NARGS() > types ? PG_GETARG_ARRAYTYPE_P(types) :
+				   construct_empty_array(REGTYPEOID));
 	state_type = call->internal ? se_agg_state_type() : call->agg.transtype;
-	check_type(fcinfo, 1, state_type);
+	check_type(fcinfo, state, state_type);
 	if (final)
 		check_type(fcinfo, -1, call->agg.rettype);
 	if (call->internal)
@@ -311,16 +318,10 @@ reset_contexts(SeAggCall *call)
 	ReScanExprContext(call->temp_context);
 }
 
-/*
- * stream.state_combine(agg regprocedure, state anyelement, other anyelement,
- *						VARIADIC input_types regtype[])
- */
-Datum
-se_sql_state_combine(PG_FUNCTION_ARGS)
+static Datum
+combine(FunctionCallInfo fcinfo, SeAggCall *call, NullableDatum a,
+		NullableDatum b)
 {
-	SeAggCall  *call = get_call(fcinfo, false);
-	NullableDatum a = fcinfo->args[1];
-	NullableDatum b = fcinfo->args[2];
 	NullableDatum merged;
 	MemoryContext target;
 	Datum		result;
@@ -349,6 +350,28 @@ se_sql_state_combine(PG_FUNCTION_ARGS)
 }
 
 /*
+ * stream.state_combine(agg regprocedure, state anyelement, other anyelement,
+ *						VARIADIC input_types regtype[])
+ */
+Datum
+se_sql_state_combine(PG_FUNCTION_ARGS)
+{
+	return combine(fcinfo, get_call(fcinfo, 0, 1, 3, false), fcinfo->args[1],
+				   fcinfo->args[2]);
+}
+
+/*
+ * stream.state_merge_step(merged anyelement, agg regprocedure,
+ *						   state anyelement [, input_types regtype[]])
+ */
+Datum
+se_sql_state_merge_step(PG_FUNCTION_ARGS)
+{
+	return combine(fcinfo, get_call(fcinfo, 1, 2, 3, false), fcinfo->args[0],
+				   fcinfo->args[2]);
+}
+
+/*
  * stream.state_final(agg regprocedure, state "any", result anyelement,
  *					  VARIADIC input_types regtype[])
  * The value of result is not looked at; it gives the type.
@@ -356,7 +379,7 @@ se_sql_state_combine(PG_FUNCTION_ARGS)
 Datum
 se_sql_state_final(PG_FUNCTION_ARGS)
 {
-	SeAggCall  *call = get_call(fcinfo, true);
+	SeAggCall  *call = get_call(fcinfo, 0, 1, 3, true);
 	NullableDatum state = fcinfo->args[1];
 	NullableDatum none = {.value = (Datum) 0,.isnull = true};
 	MemoryContext target;
@@ -376,4 +399,15 @@ se_sql_state_final(PG_FUNCTION_ARGS)
 	if (isnull)
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(result);
+}
+
+/* stream.combine() outside stream.create_rollup() */
+Datum
+se_sql_combine_step(PG_FUNCTION_ARGS)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("combine() can be used only in the query of stream.create_rollup"),
+			 errdetail("A view's columns hold results; what is merged are the states behind them.")));
+	PG_RETURN_NULL();
 }

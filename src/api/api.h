@@ -27,6 +27,13 @@ extern void se_api_hooks_init(void);
 /* A stream or view is being made: its counters go if it does not come to be. */
 extern void se_api_note_made(Oid relid);
 
+/* ddl.c */
+extern void se_api_ddl_init(void);
+/* A view was dropped: its state goes when the command ends. */
+extern void se_api_note_view_dropped(Oid view, Oid state);
+/* The transaction ends. */
+extern void se_api_forget_dropped_views(void);
+
 /* names.c: a name as CREATE TABLE reads it. */
 extern Oid	se_api_creation_schema(const char *name, char **relname);
 

@@ -499,6 +499,31 @@ add_relation(ObjectAddresses *objects, Oid relid)
 	add_exact_object_address(&address, objects);
 }
 
+/* performMultipleDeletions() with a hint that fits stream.drop(). */
+static void
+delete_all(ObjectAddresses *objects, DropBehavior behavior)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		performMultipleDeletions(objects, behavior, 0);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		if (geterrcode() != ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		error->hint = pstrdup("Use stream.drop(..., cascade => true) to drop the dependent objects too.");
+		ReThrowError(error);
+	}
+	PG_END_TRY();
+}
+
 static void
 drop_stream(Oid relid, DropBehavior behavior)
 {
@@ -511,7 +536,7 @@ drop_stream(Oid relid, DropBehavior behavior)
 	foreach(lc, segments)
 		add_relation(objects, lfirst_oid(lc));
 	add_relation(objects, relid);
-	performMultipleDeletions(objects, behavior, 0);
+	delete_all(objects, behavior);
 }
 
 static void
@@ -524,7 +549,7 @@ drop_view(const SeView *view, DropBehavior behavior)
 	se_launcher_announce(view->stream);
 	add_relation(objects, view->relid);
 	add_relation(objects, view->state);
-	performMultipleDeletions(objects, behavior, 0);
+	delete_all(objects, behavior);
 }
 
 Datum

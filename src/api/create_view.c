@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * create_view.c
- *	  stream.create_view().
+ *	  stream.create_view() and stream.create_rollup().
  *
  * plan/ makes the relations; here they are entered in the catalog between two
  * batches of the stream, so that the view counts from an exact point on.
@@ -18,7 +18,6 @@
 #include "catalog/pg_class.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/tuplestore.h"
 
 #include "../catalog/catalog.h"
 #include "../launcher/launcher.h"
@@ -29,6 +28,7 @@
 #include "api.h"
 
 PG_FUNCTION_INFO_V1(se_sql_create_view);
+PG_FUNCTION_INFO_V1(se_sql_create_rollup);
 
 enum
 {
@@ -53,10 +53,9 @@ static void
 apply_nothing(const SeView *view)
 {
 	SeViewState *state = se_state_open(view);
-	Tuplestorestate *rows = tuplestore_begin_heap(false, false, 64);
+	SeRowRange	nothing = {NULL, 0, 0};
 
-	(void) se_state_apply(state, rows, 0);
-	tuplestore_end(rows);
+	(void) se_state_apply(state, &nothing);
 	se_state_close(state);
 }
 
@@ -145,4 +144,17 @@ se_sql_create_view(PG_FUNCTION_ARGS)
 						relname, get_rel_name(stream))));
 	se_launcher_announce(stream);
 	PG_RETURN_OID(plan->view);
+}
+
+/* stream.create_rollup(name text, query text) */
+Datum
+se_sql_create_rollup(PG_FUNCTION_ARGS)
+{
+	char	   *relname;
+	Oid			schema;
+
+	schema = se_api_creation_schema(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+									&relname);
+	PG_RETURN_OID(se_plan_create_rollup(get_namespace_name(schema), relname,
+										text_to_cstring(PG_GETARG_TEXT_PP(1))));
 }

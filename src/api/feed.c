@@ -177,7 +177,7 @@ feed(Oid relid, SeRecord *records, int n)
 	progress = se_progress_create(se_ingest_stream(ingest));
 	load_positions(progress, records, n);
 	number_records(progress, records, n);
-	result = se_ingest_records(ingest, records, n, progress, true, InvalidOid);
+	result = se_ingest_records(ingest, records, n, progress, InvalidOid);
 	se_progress_save(progress);
 	se_progress_committed(progress);
 	se_ingest_count(ingest, &result, se_clock_us() - start);
@@ -383,7 +383,7 @@ retry_group(SeIngest *ingest, const SeRecord *records, char **views, int n,
 								NoLock, true);
 	if (m == 0 || (view && !OidIsValid(only)))
 		return 0;
-	result = se_ingest_records(ingest, group, m, NULL, true, only);
+	result = se_ingest_records(ingest, group, m, NULL, only);
 	se_ingest_count(ingest, &result, 0);
 	return view ? m - result.rejected : result.rows;
 }

@@ -67,6 +67,7 @@ at_end(XactEvent event, void *arg)
 		default:
 			return;
 	}
+	se_api_forget_dropped_views();
 	list_free(made);
 	list_free(dropped);
 	made = dropped = NIL;
@@ -91,12 +92,17 @@ static void
 follow_drop(ObjectAccessType access, Oid classid, Oid objectid, int subid,
 			void *arg)
 {
+	SeView	   *view;
+
 	if (previous_hook)
 		previous_hook(access, classid, objectid, subid, arg);
 	if (access != OAT_DROP || classid != RelationRelationId || subid != 0 ||
 		creating_extension || !OidIsValid(MyDatabaseId) ||
 		IsBootstrapProcessingMode() || !se_catalog_exists())
 		return;
+	view = se_catalog_get_view(objectid, true);
+	if (view != NULL)
+		se_api_note_view_dropped(view->relid, view->state);
 	if (se_catalog_forget_relation(objectid))
 	{
 		se_launcher_announce(objectid);

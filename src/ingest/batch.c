@@ -4,7 +4,7 @@
  *	  One batch: records in; staged rows, view states and dead letters out.
  *
  *		records --decode--> rows --+--> staging (1000 at a time)
- *			|                      +--> tuplestore --> each view (views.c)
+ *			|                      +--> SeRows --> each view (views.c)
  *			+-- at fault ----------------------------> dead letters
  *
  * Decoding runs in a subtransaction, because type input functions and CHECK
@@ -58,16 +58,14 @@ se_batch_reject(SeIngest *ingest, int record, int sqlstate,
 	if (strcmp(ingest->stream->on_error, "fail") == 0)
 	{
 		MemoryContextSwitchTo(old);
+		/* for describe_record() */
+		ingest->current = record;
+		ingest->fault_column = column;
 		ereport(ERROR,
 				(errcode(SE_ERRCODE_STOPPED),
 				 errmsg("%s", message),
 				 errdetail("on_error is 'fail': the stream stops in front of this record."),
-				 errhint("Correct what produced it and use stream.seek() to go past it, or let records like it go to the dead letters."),
-				 errcontext("partition %d, offset %lld%s%s",
-							ingest->records[record].partition,
-							(long long) ingest->records[record].offset,
-							column ? ", column " : "",
-							column ? column : "")));
+				 errhint("Correct what produced it and use stream.seek() to go past it, or let records like it go to the dead letters.")));
 	}
 	r->record = record;
 	r->sqlstate = sqlstate;
@@ -75,10 +73,23 @@ se_batch_reject(SeIngest *ingest, int record, int sqlstate,
 	r->view = view ? view : ingest->only_name;
 	r->message = pstrdup(message);
 	ingest->rejects = lappend(ingest->rejects, r);
+	ingest->n_rejects++;
 	MemoryContextSwitchTo(old);
 }
 
-/* Hands the finished rows to staging and to the views' tuplestore. */
+static void
+clear_chunk(SeIngest *ingest)
+{
+	for (int i = 0; i < ingest->n_chunk; i++)
+	{
+		/* the context's reset frees the tuples together */
+		ingest->chunk[i]->tts_flags &= ~TTS_FLAG_SHOULDFREE;
+		ExecClearTuple(ingest->chunk[i]);
+	}
+	ingest->n_chunk = 0;
+}
+
+/* Hands the finished rows to staging. */
 static void
 flush_chunk(SeIngest *ingest)
 {
@@ -87,19 +98,8 @@ flush_chunk(SeIngest *ingest)
 	if (ingest->n_chunk == 0)
 		return;
 	old = MemoryContextSwitchTo(ingest->chunk_context);
-	if (ingest->stage_rows)
-		se_staging_write(ingest->staging, ingest->chunk, ingest->n_chunk);
-	for (int i = 0; i < ingest->n_chunk; i++)
-	{
-		HeapTupleTableSlot *slot = (HeapTupleTableSlot *) ingest->chunk[i];
-
-		if (ingest->rows)
-			tuplestore_puttuple(ingest->rows, slot->tuple);
-		/* the context's reset frees the tuples together */
-		ingest->chunk[i]->tts_flags &= ~TTS_FLAG_SHOULDFREE;
-		ExecClearTuple(ingest->chunk[i]);
-	}
-	ingest->n_chunk = 0;
+	se_staging_write(ingest->staging, ingest->chunk, ingest->n_chunk);
+	clear_chunk(ingest);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(ingest->chunk_context);
 }
@@ -124,8 +124,9 @@ event_time_of(SeIngest *ingest, const SeRecord *record, TimestampTz *at)
 	return !TIMESTAMP_NOT_FINITE(*at);
 }
 
+/* The row's tuple, for staging. */
 static void
-keep_row(SeIngest *ingest)
+stage_row(SeIngest *ingest)
 {
 	MemoryContext old = MemoryContextSwitchTo(ingest->chunk_context);
 	HeapTuple	tuple = heap_form_tuple(ingest->tupdesc,
@@ -135,7 +136,19 @@ keep_row(SeIngest *ingest)
 	/* owned by the slot, so that nothing copies it again */
 	ExecStoreHeapTuple(tuple, ingest->chunk[ingest->n_chunk++], true);
 	MemoryContextSwitchTo(old);
-	ingest->row_record[ingest->n_rows++] = ingest->current;
+}
+
+static void
+keep_row(SeIngest *ingest)
+{
+	if (ingest->stage_rows)
+		stage_row(ingest);
+	if (ingest->rows)
+		se_rows_add(ingest->rows, ingest->row->tts_values,
+					ingest->row->tts_isnull);
+	if (ingest->careful)
+		ingest->row_record[ingest->n_rows] = ingest->current;
+	ingest->n_rows++;
 }
 
 /* Checks the decoded row.  False: it was rejected. */
@@ -211,14 +224,15 @@ take_record(SeIngest *ingest)
 						 event_time);
 }
 
-/* Decodes until a chunk is full or all is done; throws at a culprit. */
+/* Decodes a chunk, or what is left of one; throws at a culprit. */
 static void
 take_chunk(SeIngest *ingest)
 {
 	MemoryContext old = MemoryContextSwitchTo(ingest->row_context);
+	int			end = Min(ingest->current + SE_CHUNK, ingest->n_records);
 
 	CHECK_FOR_INTERRUPTS();
-	while (ingest->current < ingest->n_records && ingest->n_chunk < SE_CHUNK)
+	while (ingest->current < end && ingest->n_chunk < SE_CHUNK)
 	{
 		MemoryContextReset(ingest->row_context);
 		take_record(ingest);
@@ -279,14 +293,12 @@ take_chunk_safely(SeIngest *ingest)
 static void
 take_all(SeIngest *ingest)
 {
-	ingest->current = 0;
 	while (ingest->current < ingest->n_records)
 	{
 		take_chunk_safely(ingest);
 		if (ingest->n_chunk == SE_CHUNK)
 			flush_chunk(ingest);
 	}
-	flush_chunk(ingest);
 }
 
 /* Says which record an error is about. */
@@ -298,7 +310,8 @@ describe_record(void *arg)
 
 	if (ingest->records == NULL || ingest->current >= ingest->n_records)
 		return;
-	column = se_decode_current_column(ingest->decoder);
+	column = ingest->fault_column ? ingest->fault_column :
+		se_decode_current_column(ingest->decoder);
 	errcontext("stream \"%s\"%s%s, partition %d, offset %lld%s%s",
 			   ingest->relname,
 			   ingest->stream->topic ? ", topic " : "",
@@ -308,33 +321,32 @@ describe_record(void *arg)
 			   column ? ", column " : "", column ? column : "");
 }
 
+/* Until the caller takes it off the stack again. */
 static void
-start_batch(SeIngest *ingest, const SeRecord *records, int n,
-			SeProgress *progress)
+describe_errors(SeIngest *ingest, ErrorContextCallback *callback)
 {
-	/* what an earlier batch left behind when it failed */
-	for (int i = 0; i < SE_CHUNK && ingest->n_chunk > 0; i++)
-	{
-		ingest->chunk[i]->tts_flags &= ~TTS_FLAG_SHOULDFREE;
-		ExecClearTuple(ingest->chunk[i]);
-	}
-	ingest->n_chunk = 0;
-	MemoryContextReset(ingest->chunk_context);
-	MemoryContextReset(ingest->batch_context);
-
-	ingest->records = records;
-	ingest->n_records = n;
-	ingest->current = 0;
-	ingest->progress = progress;
-	ingest->rejects = NIL;
-	ingest->bytes = 0;
-	ingest->n_rows = 0;
-	ingest->row_record = palloc(sizeof(int) * Max(n, 1));
-	ingest->rows = ingest->n_views == 0 ? NULL :
-		tuplestore_begin_heap(false, false,
-							  (int) (ingest->limits.batch_max_bytes / 1024) * 2);
+	callback->callback = describe_record;
+	callback->arg = ingest;
+	callback->previous = error_context_stack;
+	error_context_stack = callback;
 }
 
+/* Room in row_record for so many rows. */
+static void
+expect_rows(SeIngest *ingest, int n)
+{
+	Size		size;
+
+	if (n <= ingest->row_room)
+		return;
+	ingest->row_room = Max(n, 2 * ingest->row_room);
+	size = sizeof(int) * (Size) ingest->row_room;
+	ingest->row_record = ingest->row_record ?
+		repalloc_huge(ingest->row_record, size) :
+		MemoryContextAllocHuge(ingest->context, size);
+}
+
+/* While the records are there. */
 static void
 write_rejects(SeIngest *ingest)
 {
@@ -343,50 +355,98 @@ write_rejects(SeIngest *ingest)
 	if (strcmp(ingest->stream->on_error, "dead_letter") == 0)
 		se_dead_letter_write(ingest->stream, ingest->records,
 							 ingest->rejects, ingest->headers);
+	ingest->rejects = NIL;
+}
+
+void
+se_ingest_begin(SeIngest *ingest, SeProgress *progress, bool careful,
+				Oid only_view)
+{
+	/* what an earlier batch left behind when it failed */
+	clear_chunk(ingest);
+	MemoryContextReset(ingest->chunk_context);
+	MemoryContextReset(ingest->batch_context);
+	if (ingest->rows)
+		se_rows_clear(ingest->rows);
+
+	ingest->records = NULL;
+	ingest->n_records = 0;
+	ingest->current = 0;
+	ingest->fault_column = NULL;
+	ingest->progress = progress;
+	ingest->careful = careful;
+	ingest->rejects = NIL;
+	ingest->n_rejects = 0;
+	ingest->bytes = 0;
+	ingest->n_rows = 0;
+	ingest->stage_rows = ingest->staging != NULL && !OidIsValid(only_view);
+	ingest->only_view = only_view;
+	ingest->only_name = NULL;
+	for (int i = 0; i < ingest->n_views; i++)
+		if (ingest->views[i].view->relid == only_view)
+			ingest->only_name = ingest->views[i].name;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (ingest->stage_rows)
+		se_staging_begin(ingest->staging);
+}
+
+void
+se_ingest_add(SeIngest *ingest, const SeRecord *records, int n)
+{
+	ErrorContextCallback callback;
+	MemoryContext old = MemoryContextSwitchTo(ingest->batch_context);
+
+	if (ingest->careful)
+		expect_rows(ingest, n);
+	else
+		ingest->current = 0;
+	ingest->records = records;
+	ingest->n_records = n;
+	describe_errors(ingest, &callback);
+	take_all(ingest);
+	if (!ingest->careful)
+	{
+		write_rejects(ingest);
+		ingest->records = NULL;
+	}
+	error_context_stack = callback.previous;
+	MemoryContextSwitchTo(old);
 }
 
 SeBatchResult
-se_ingest_records(SeIngest *ingest, const SeRecord *records, int n,
-				  SeProgress *progress, bool careful, Oid only_view)
+se_ingest_finish(SeIngest *ingest)
 {
 	ErrorContextCallback callback;
 	SeBatchResult result;
 	MemoryContext old = MemoryContextSwitchTo(ingest->batch_context);
 
-	start_batch(ingest, records, n, progress);
-	ingest->stage_rows = ingest->staging != NULL && !OidIsValid(only_view);
-	ingest->only_name = NULL;
-	for (int i = 0; i < ingest->n_views; i++)
-		if (ingest->views[i].view->relid == only_view)
-			ingest->only_name = ingest->views[i].name;
-
-	callback.callback = describe_record;
-	callback.arg = ingest;
-	callback.previous = error_context_stack;
-	error_context_stack = &callback;
-
-	PushActiveSnapshot(GetTransactionSnapshot());
+	describe_errors(ingest, &callback);
 	if (ingest->stage_rows)
-		se_staging_begin(ingest->staging);
-	take_all(ingest);
-	if (ingest->stage_rows)
+	{
+		flush_chunk(ingest);
 		se_staging_end(ingest->staging);
+	}
 	CommandCounterIncrement();
-
-	se_batch_apply_views(ingest, careful, only_view);
-	if (ingest->rows)
-		tuplestore_end(ingest->rows);
-	ingest->rows = NULL;
+	se_batch_apply_views(ingest);
 	write_rejects(ingest);
 	PopActiveSnapshot();
 	error_context_stack = callback.previous;
 
 	result.rows = ingest->n_rows;
-	result.rejected = list_length(ingest->rejects);
+	result.rejected = ingest->n_rejects;
 	result.bytes = ingest->bytes;
 	ingest->records = NULL;
 	MemoryContextSwitchTo(old);
 	return result;
+}
+
+SeBatchResult
+se_ingest_records(SeIngest *ingest, const SeRecord *records, int n,
+				  SeProgress *progress, Oid only_view)
+{
+	se_ingest_begin(ingest, progress, true, only_view);
+	se_ingest_add(ingest, records, n);
+	return se_ingest_finish(ingest);
 }
 
 void

@@ -9,12 +9,10 @@
 #ifndef SE_BATCH_H
 #define SE_BATCH_H
 
-#include "utils/tuplestore.h"
-
 #include "../state/state.h"
 #include "ingest.h"
 
-#define SE_CHUNK 1000			/* rows staged at a time */
+#define SE_CHUNK 1000			/* rows decoded and staged at a time */
 
 typedef struct SeViewTarget
 {
@@ -55,13 +53,18 @@ struct SeIngest
 	const SeRecord *records;
 	int			n_records;
 	int			current;		/* record being decoded */
-	Tuplestorestate *rows;
-	int		   *row_record;		/* per row: index of its record */
+	const char *fault_column;	/* at which it stopped, on_error = fail */
+	SeRows	   *rows;			/* for the views; NULL: there are none */
+	bool		careful;
+	int		   *row_record;		/* careful: per row, index of its record */
+	int			row_room;		/* allocated for */
 	int			n_rows;
-	List	   *rejects;
+	List	   *rejects;		/* not written yet */
+	int			n_rejects;		/* of the batch */
 	int64		bytes;
 	SeProgress *progress;
 	bool		stage_rows;
+	Oid			only_view;
 	const char *only_name;		/* the one view that these records are for */
 };
 
@@ -71,10 +74,9 @@ extern void se_batch_reject(SeIngest *ingest, int record, int sqlstate,
 							const char *view);
 
 /*
- * views.c: the batch's rows to all views, or to only_view.  careful: sets
- * records at fault aside instead of throwing.
+ * views.c: the batch's rows to all views, or to only_view.  A careful batch
+ * sets records at fault aside instead of throwing.
  */
-extern void se_batch_apply_views(SeIngest *ingest, bool careful,
-								 Oid only_view);
+extern void se_batch_apply_views(SeIngest *ingest);
 
 #endif							/* SE_BATCH_H */

@@ -189,6 +189,8 @@ se_ingest_open(Oid relid, SeHeaderFn header, SeHeadersFn headers)
 		ingest->missing = palloc0(sizeof(bool) * ingest->tupdesc->natts);
 	make_slots(ingest);
 	open_views(ingest);
+	if (ingest->n_views > 0)
+		ingest->rows = se_rows_create(ingest->tupdesc);
 	table_close(rel, NoLock);
 	MemoryContextSwitchTo(old);
 	return ingest;

@@ -7,7 +7,8 @@
  * Order of calls, all inside one transaction of the caller:
  *
  *		se_ingest_lock()		waits for DDL; false: definition changed
- *		se_ingest_records()		decode, stage, views, dead letters
+ *		se_ingest_begin(), _add(), _finish()
+ *								decode, stage, views, dead letters
  *		se_progress_save()		offsets and watermarks
  *
  * Only worker.c starts and ends transactions.
@@ -140,15 +141,27 @@ extern SeLimits *se_ingest_limits(SeIngest *ingest);
 extern bool se_ingest_lock(SeIngest *ingest);
 
 /*
- * Applies records.  careful = false: any error is thrown, and the caller may
- * abort and come again with careful = true, which finds the records at fault
- * and sets them aside.  progress may be NULL (a retry moves no offset);
- * only_view restricts the views to one.
+ * A batch: begin, add once or more, finish.
+ *
+ * careful = false: any error is thrown, and the records of an add() may be let
+ * go when it returns.  When the error is a record's fault, the caller may
+ * abort, get the records again and come with careful = true: that finds the
+ * records at fault and sets them aside.  Then all records stay where they are
+ * until the batch is finished, and each add() has the former ones in front of
+ * the new ones.
+ *
+ * progress may be NULL (a retry moves no offset); only_view restricts the
+ * views to one.
  */
+extern void se_ingest_begin(SeIngest *ingest, SeProgress *progress,
+							bool careful, Oid only_view);
+extern void se_ingest_add(SeIngest *ingest, const SeRecord *records, int n);
+extern SeBatchResult se_ingest_finish(SeIngest *ingest);
+
+/* All three at once, carefully. */
 extern SeBatchResult se_ingest_records(SeIngest *ingest,
 									   const SeRecord *records, int n,
-									   SeProgress *progress,
-									   bool careful, Oid only_view);
+									   SeProgress *progress, Oid only_view);
 
 /* After the commit: counters.  elapsed in microseconds. */
 extern void se_ingest_count(SeIngest *ingest, const SeBatchResult *result,

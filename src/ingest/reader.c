@@ -33,12 +33,17 @@
 #include "../security/security.h"
 #include "reader.h"
 
-#define POLL_RECORDS 8192		/* asked of the source at a time */
+#define POLL_RECORDS 1000		/* asked of the source at a time: so few that
+								 * the caches still hold them when they are
+								 * decoded and let go */
 #define RETRY_US 250000			/* for partitions that did not answer */
 #define REPORT_INTERVAL_US 5000000
 #define LONGEST_NAP_MS 10000
 #define BEHIND_RECORDS 10000	/* from here on throughput counts, not latency */
 #define BEHIND_INTERVAL_US 100000
+#define GATHER_US 200000		/* a batch of a backlog waits no longer for
+								 * more */
+#define CAREFUL_US 60000000		/* one record at fault seldom comes alone */
 
 SeReader *
 se_reader_create(Oid relid, int worker_no, int n_workers)
@@ -318,27 +323,83 @@ se_reader_fd(SeReader *reader)
 
 /* ---- records ---- */
 
+/* Is there more in Kafka than a few batches of a trickle? */
+static bool
+is_behind(SeReader *reader)
+{
+	int64		behind = 0;
+
+	for (int i = 0; i < reader->progress->n; i++)
+	{
+		SePosition *position = &reader->progress->positions[i];
+		SePartitionInfo info;
+
+		reader->routine->partition_info(reader->source,
+										position->stored.partition, &info);
+		behind += Max(0, info.high - position->next_offset);
+	}
+	return behind > BEHIND_RECORDS;
+}
+
+static void
+poll_source(SeReader *reader)
+{
+	SeLimits   *limits = se_ingest_limits(reader->ingest);
+	int			room = Min(limits->batch_max_rows, reader->max_records) -
+		reader->batch_records;
+	int			max = Min(room, POLL_RECORDS);
+	SeRecord   *next = &reader->records[reader->n_records];
+	int			got = reader->routine->poll(reader->source, next, max);
+
+	for (int i = 0; i < got; i++)
+		reader->batch_bytes += next[i].value_len + next[i].key_len;
+	reader->n_records += got;
+	reader->batch_records += got;
+	reader->drained = (got < max);
+	reader->more = (got > 0 && got == room) ||
+		reader->batch_bytes >= limits->batch_max_bytes;
+}
+
 void
 se_reader_poll(SeReader *reader)
 {
-	SeLimits   *limits = se_ingest_limits(reader->ingest);
-	int			max = Min(limits->batch_max_rows, reader->max_records);
-	int64		bytes = 0;
-	int			got = 0;
-
 	reader->n_records = 0;
-	do
-	{
-		SeRecord   *next = &reader->records[reader->n_records];
+	reader->batch_records = 0;
+	reader->batch_bytes = 0;
+	reader->careful = se_clock_us() < reader->careful_until_us;
+	poll_source(reader);
+}
 
-		got = reader->routine->poll(reader->source, next,
-									Min(POLL_RECORDS, max - reader->n_records));
-		for (int i = 0; i < got; i++)
-			bytes += next[i].value_len + next[i].key_len;
-		reader->n_records += got;
-	} while (got > 0 && reader->n_records < max &&
-			 bytes < limits->batch_max_bytes);
-	reader->more = (got > 0);
+bool
+se_reader_poll_more(SeReader *reader, int64 start_us)
+{
+	int			before;
+
+	if (!reader->careful)
+	{
+		reader->routine->release(reader->source);
+		reader->n_records = 0;
+	}
+	if (reader->more)
+		return false;
+	/* a backlog's batch takes in what comes while it is decoded */
+	if (reader->drained &&
+		(se_clock_us() - start_us > GATHER_US || !is_behind(reader)))
+		return false;
+	before = reader->n_records;
+	poll_source(reader);
+	return reader->n_records > before;
+}
+
+void
+se_reader_rewind(SeReader *reader)
+{
+	reader->routine->release(reader->source);
+	reader->n_records = 0;
+	reader->more = false;
+	se_progress_reset(reader->progress);
+	reader->careful_until_us = se_clock_us() + CAREFUL_US;
+	assign(reader);
 }
 
 /* The end behind control records, when it lies ahead of what we read. */
@@ -373,24 +434,6 @@ se_reader_pass_ends(SeReader *reader)
 		if (end >= 0)
 			position->next_offset = end;
 	}
-}
-
-/* Is there more in Kafka than a few batches of a trickle? */
-static bool
-is_behind(SeReader *reader)
-{
-	int64		behind = 0;
-
-	for (int i = 0; i < reader->progress->n; i++)
-	{
-		SePosition *position = &reader->progress->positions[i];
-		SePartitionInfo info;
-
-		reader->routine->partition_info(reader->source,
-										position->stored.partition, &info);
-		behind += Max(0, info.high - position->next_offset);
-	}
-	return behind > BEHIND_RECORDS;
 }
 
 void
@@ -471,6 +514,17 @@ watch_partitions(SeReader *reader)
 	}
 }
 
+/* In stream.status, like an error that stopped the stream. */
+static void
+show_problem(SeStreamStats *stats, const SeProblem *problem)
+{
+	char		text[sizeof(problem->message) + sizeof(problem->hint) + 8];
+
+	snprintf(text, sizeof(text), "%s%s%s", problem->message,
+			 problem->hint[0] ? " HINT: " : "", problem->hint);
+	se_stats_set_problem(stats, text);
+}
+
 void
 se_reader_watch(SeReader *reader)
 {
@@ -484,7 +538,7 @@ se_reader_watch(SeReader *reader)
 				 errmsg("%s", problem.message),
 				 problem.hint[0] ? errhint("%s", problem.hint) : 0));
 	if (problem.kind == SE_PROBLEM_TRANSIENT)
-		se_stats_set_problem(stats, problem.message);
+		show_problem(stats, &problem);
 	else if (reader->assigned)
 		se_stats_set_problem(stats, NULL);
 	watch_partitions(reader);

@@ -27,13 +27,18 @@ typedef struct SeReader
 	MemoryContext context;		/* positions, records */
 
 	/* the running batch */
-	SeRecord   *records;
+	SeRecord   *records;		/* not yet released */
 	int			n_records;
-	int			max_records;
+	int			max_records;	/* room */
+	int			batch_records;
+	int64		batch_bytes;
+	bool		careful;		/* a careful batch keeps all its records */
+	bool		drained;		/* the source had no more */
 	bool		more;			/* the batch was cut at a bound */
 
 	/* se_clock_us() times */
 	int64		next_start_us;
+	int64		careful_until_us;
 	int64		partitions_due_us;
 	int64		report_due_us;
 
@@ -60,8 +65,21 @@ extern bool se_reader_may_start(SeReader *reader);
 extern long se_reader_timeout_ms(SeReader *reader, bool *on_socket);
 extern int	se_reader_fd(SeReader *reader);
 
-/* Fills records[] with what has arrived, up to the bounds. */
+/* Starts a batch: fills records[] with the first that have arrived. */
 extern void se_reader_poll(SeReader *reader);
+
+/*
+ * The next records of the batch that started at start_us.  A careful batch
+ * gets them behind those in records[], another one in place of them, which are
+ * let go.  False: the batch is full, or nothing came.
+ */
+extern bool se_reader_poll_more(SeReader *reader, int64 start_us);
+
+/*
+ * The batch was aborted because of a record in it: goes back to its start, to
+ * read it again carefully.
+ */
+extern void se_reader_rewind(SeReader *reader);
 
 /* Control records and aborted ones at the ends of partitions. */
 extern bool se_reader_ends_moved(SeReader *reader);

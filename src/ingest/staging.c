@@ -5,9 +5,15 @@
  *
  * The stream's table is an empty parent; its rows lie in a few children that
  * inherit from it.  One child is written; when it is full, or old, the next
- * one of the ring is emptied and written on.  Emptying cuts the file at once,
+ * one of the ring is emptied and written on.  Emptying takes effect at once,
  * outside the transaction, under a lock that is given back at once, so that
- * readers wait for microseconds and no row is ever deleted singly.
+ * readers wait for milliseconds at most and no row is ever deleted singly.
+ *
+ * Where the ring takes no more than a quarter of shared_buffers, it lives
+ * there: pages of an emptied segment are initialised and filled again, and
+ * nothing is ever read or written.  A larger ring is cut to nothing and grown
+ * again, through the small buffer ring of bulk writes, so that it does not
+ * push out what others need.
  *
  * A segment that a reader still holds is left alone and another one taken;
  * when all are held, new rows are not staged (and counted as such) until one
@@ -22,9 +28,12 @@
 #include "access/heapam.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/visibilitymap.h"
 #include "access/xact.h"
 #include "catalog/heap.h"
 #include "catalog/pg_inherits.h"
+#include "storage/bufmgr.h"
+#include "storage/freespace.h"
 #include "storage/lmgr.h"
 #include "utils/rel.h"
 
@@ -42,7 +51,7 @@ struct SeStaging
 	Relation	rel;			/* segment being written, NULL: none */
 	int			current;
 	bool		blocked;		/* no segment is free: drop rows */
-	BulkInsertState bulk;
+	BulkInsertState bulk;		/* NULL: the ring lives in shared buffers */
 	MemoryContext context;		/* where bulk lives: as long as we do */
 	CommandId	command;
 };
@@ -88,13 +97,28 @@ segment_is_due(SeStaging *staging, int64 more_rows)
 		se_clock_us() - (int64) since > staging->segment_max_us;
 }
 
+/* Do all segments of this one's size fit? */
+static bool
+lives_in_buffers(const SeStaging *staging, Relation segment)
+{
+	return (uint64) RelationGetNumberOfBlocks(segment) * staging->n_segments <=
+		NBuffers / 4;
+}
+
+static int
+insert_options(const SeStaging *staging)
+{
+	return staging->bulk == NULL ? 0 : TABLE_INSERT_SKIP_FSM;
+}
+
 static void
 close_segment(SeStaging *staging)
 {
 	if (staging->rel == NULL)
 		return;
-	table_finish_bulk_insert(staging->rel, TABLE_INSERT_SKIP_FSM);
-	FreeBulkInsertState(staging->bulk);
+	table_finish_bulk_insert(staging->rel, insert_options(staging));
+	if (staging->bulk != NULL)
+		FreeBulkInsertState(staging->bulk);
 	table_close(staging->rel, NoLock);
 	staging->rel = NULL;
 }
@@ -110,10 +134,77 @@ open_segment(SeStaging *staging, int number)
 	if (staging->rel == NULL)
 		return false;
 	staging->current = number;
-	old = MemoryContextSwitchTo(staging->context);
-	staging->bulk = GetBulkInsertState();
-	MemoryContextSwitchTo(old);
+	staging->bulk = NULL;
+	if (!lives_in_buffers(staging, staging->rel))
+	{
+		old = MemoryContextSwitchTo(staging->context);
+		staging->bulk = GetBulkInsertState();
+		MemoryContextSwitchTo(old);
+	}
 	return true;
+}
+
+/* Nothing beside plain rows, all in pages of this one file? */
+static bool
+has_plain_pages_only(Relation rel)
+{
+	BlockNumber visible;
+	BlockNumber frozen;
+
+	if (rel->rd_rel->relhasindex)
+		return false;
+	if (OidIsValid(rel->rd_rel->reltoastrelid))
+	{
+		Relation	toast = table_open(rel->rd_rel->reltoastrelid,
+									   AccessExclusiveLock);
+		bool		used = RelationGetNumberOfBlocks(toast) > 0;
+
+		table_close(toast, NoLock);
+		if (used)
+			return false;
+	}
+	/* somebody has vacuumed it */
+	visibilitymap_count(rel, &visible, &frozen);
+	return visible == 0 && frozen == 0;
+}
+
+/* What was on the page may stay there: nothing points to it any more. */
+static void
+clear_page(Page page, Size size)
+{
+	PageHeader	header = (PageHeader) page;
+
+	if (PageIsNew(page) || header->pd_special != size)
+	{
+		PageInit(page, size, 0);
+		return;
+	}
+	header->pd_flags = 0;
+	header->pd_lower = SizeOfPageHeaderData;
+	header->pd_upper = header->pd_special;
+	header->pd_prune_xid = InvalidTransactionId;
+}
+
+/* Makes all pages empty ones, to be found through the free space map. */
+static void
+clear_pages(Relation rel)
+{
+	BlockNumber n = RelationGetNumberOfBlocks(rel);
+
+	for (BlockNumber i = 0; i < n; i++)
+	{
+		Buffer		buffer = ReadBufferExtended(rel, MAIN_FORKNUM, i,
+												RBM_ZERO_AND_LOCK, NULL);
+		Page		page = BufferGetPage(buffer);
+		Size		space;
+
+		clear_page(page, BufferGetPageSize(buffer));
+		space = PageGetHeapFreeSpace(page);
+		MarkBufferDirty(buffer);
+		UnlockReleaseBuffer(buffer);
+		RecordPageWithFreeSpace(rel, i, space);
+	}
+	FreeSpaceMapVacuum(rel);
 }
 
 /* Empties segment "number" if nobody holds it. */
@@ -135,7 +226,10 @@ empty_segment(SeStaging *staging, int from, int number)
 			pg_atomic_compare_exchange_u32(&staging->stats->segment,
 										   &expected, number))
 		{
-			heap_truncate_one_rel(rel);
+			if (lives_in_buffers(staging, rel) && has_plain_pages_only(rel))
+				clear_pages(rel);
+			else
+				heap_truncate_one_rel(rel);
 			pg_atomic_write_u64(&staging->stats->segment_rows, 0);
 			pg_atomic_write_u64(&staging->stats->segment_since_us,
 								se_clock_us());
@@ -194,7 +288,7 @@ se_staging_write(SeStaging *staging, TupleTableSlot **slots, int n)
 		return;
 	}
 	table_multi_insert(staging->rel, slots, n, staging->command,
-					   TABLE_INSERT_SKIP_FSM, staging->bulk);
+					   insert_options(staging), staging->bulk);
 	if (pg_atomic_fetch_add_u64(&stats->segment_rows, n) == 0)
 		pg_atomic_write_u64(&stats->segment_since_us, se_clock_us());
 }

@@ -4,7 +4,7 @@
  *	  The rows of a batch, applied to the views of their stream.
  *
  * Views run in the main transaction first.  Only when one throws does the
- * caller abort and come again "careful": then each view runs in a
+ * caller abort and come again carefully: then each view runs in a
  * subtransaction, and a batch that fails is halved until the record at fault
  * stands alone.  That view goes without it; the others count it.
  *
@@ -15,7 +15,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -24,34 +23,13 @@
 #include "batch.h"
 
 static void
-apply_view(SeViewTarget *target, Tuplestorestate *rows, int64 n)
+apply_view(SeIngest *ingest, SeViewTarget *target, int low, int high)
 {
+	SeRowRange	range = {ingest->rows, low, high - low};
 	int64		start = se_clock_us();
 
-	target->groups += se_state_apply(target->state, rows, n);
+	target->groups += se_state_apply(target->state, &range);
 	target->elapsed_us += se_clock_us() - start;
-}
-
-/* A tuplestore of rows [low, high) of the batch. */
-static Tuplestorestate *
-slice_rows(SeIngest *ingest, int low, int high)
-{
-	Tuplestorestate *slice = tuplestore_begin_heap(false, false, work_mem);
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(ingest->tupdesc,
-													&TTSOpsMinimalTuple);
-
-	tuplestore_select_read_pointer(ingest->rows, 0);
-	tuplestore_rescan(ingest->rows);
-	if (low > 0)
-		tuplestore_skiptuples(ingest->rows, low, true);
-	for (int i = low; i < high; i++)
-	{
-		if (!tuplestore_gettupleslot(ingest->rows, true, false, slot))
-			elog(ERROR, "batch has fewer rows than counted");
-		tuplestore_puttupleslot(slice, slot);
-	}
-	ExecDropSingleTupleTableSlot(slot);
-	return slice;
 }
 
 /*
@@ -63,16 +41,13 @@ try_view(SeIngest *ingest, SeViewTarget *target, int low, int high)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	bool		whole = (low == 0 && high == ingest->n_rows);
-	Tuplestorestate *rows = whole ? ingest->rows :
-		slice_rows(ingest, low, high);
 	ErrorData  *volatile error = NULL;
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		apply_view(target, rows, high - low);
+		apply_view(ingest, target, low, high);
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
@@ -89,8 +64,6 @@ try_view(SeIngest *ingest, SeViewTarget *target, int low, int high)
 			ReThrowError(error);
 	}
 	PG_END_TRY();
-	if (!whole)
-		tuplestore_end(rows);
 	return error;
 }
 
@@ -120,7 +93,7 @@ apply_carefully(SeIngest *ingest, SeViewTarget *target, int low, int high)
 }
 
 void
-se_batch_apply_views(SeIngest *ingest, bool careful, Oid only_view)
+se_batch_apply_views(SeIngest *ingest)
 {
 	if (ingest->n_rows == 0)
 		return;
@@ -128,13 +101,14 @@ se_batch_apply_views(SeIngest *ingest, bool careful, Oid only_view)
 	{
 		SeViewTarget *target = &ingest->views[i];
 
-		if (OidIsValid(only_view) && target->view->relid != only_view)
+		if (OidIsValid(ingest->only_view) &&
+			target->view->relid != ingest->only_view)
 			continue;
 		target->elapsed_us = 0;
 		target->groups = 0;
-		if (careful)
+		if (ingest->careful)
 			apply_carefully(ingest, target, 0, ingest->n_rows);
 		else
-			apply_view(target, ingest->rows, ingest->n_rows);
+			apply_view(ingest, target, 0, ingest->n_rows);
 	}
 }

@@ -18,8 +18,8 @@
  * Errors end the process with exit code 1 after the abort; the launcher
  * starts it again with a growing delay.  Errors that would come again for
  * ever, or would lose records, put the stream into state "failed" with the
- * reason; its offsets stay.  A record at fault is set aside by a second,
- * careful run over the same records (batch.c).
+ * reason; its offsets stay.  When a record is at fault, the batch is read
+ * again and applied carefully, which sets that record aside (batch.c).
  *
  * Crash at any point: the transaction's results and offsets are both gone or
  * both there.  Commits are asynchronous: the last ones may be lost together,
@@ -28,6 +28,8 @@
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
+
+#include <malloc.h>
 
 #include "access/xact.h"
 #include "access/xlog.h"
@@ -57,6 +59,7 @@
 #include "reader.h"
 
 #define WATCH_INTERVAL_US 200000	/* how often figures are refreshed */
+#define FREED_MEMORY_KEPT (32 * 1024 * 1024)
 
 static SeWorkerSlot *slot;
 
@@ -167,9 +170,22 @@ load_definition(SeReader *reader)
 	commit();
 }
 
-/* One run over the records of a batch.  False: the definition changed. */
+static SeBatchResult
+ingest_batch(SeReader *reader)
+{
+	int64		start = se_clock_us();
+
+	se_ingest_begin(reader->ingest, reader->progress, reader->careful,
+					InvalidOid);
+	do
+		se_ingest_add(reader->ingest, reader->records, reader->n_records);
+	while (se_reader_poll_more(reader, start));
+	return se_ingest_finish(reader->ingest);
+}
+
+/* One batch.  False: the definition changed before it took any record. */
 static bool
-run_batch(SeReader *reader, bool careful, SeBatchResult *result)
+run_batch(SeReader *reader, SeBatchResult *result)
 {
 	SeLimits   *limits = se_ingest_limits(reader->ingest);
 
@@ -183,9 +199,7 @@ run_batch(SeReader *reader, bool careful, SeBatchResult *result)
 		enable_timeout_after(STATEMENT_TIMEOUT, limits->statement_timeout_ms);
 	memset(result, 0, sizeof(*result));
 	if (reader->n_records > 0)
-		*result = se_ingest_records(reader->ingest, reader->records,
-									reader->n_records, reader->progress,
-									careful, InvalidOid);
+		*result = ingest_batch(reader);
 	se_reader_pass_ends(reader);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	se_progress_save(reader->progress);
@@ -197,8 +211,8 @@ run_batch(SeReader *reader, bool careful, SeBatchResult *result)
 }
 
 /*
- * The batch: once plainly; when a record is at fault, once more carefully,
- * over the same records.
+ * Applies the batch whose first records are there.  When a record is at fault
+ * it is read again, carefully.
  */
 static void
 apply_batch(SeReader *reader)
@@ -206,29 +220,27 @@ apply_batch(SeReader *reader)
 	MemoryContext context = CurrentMemoryContext;
 	int64		start = se_clock_us();
 	SeBatchResult result;
-	bool		done = false;
-	bool		careful = false;
+	volatile bool rewind = false;
 
-	while (!done)
+	PG_TRY();
 	{
-		PG_TRY();
-		{
-			if (!run_batch(reader, careful, &result))
-				load_definition(reader);
-			else
-				done = true;
-		}
-		PG_CATCH();
-		{
-			if (careful || !se_ingest_is_poison(geterrcode()))
-				PG_RE_THROW();
-			MemoryContextSwitchTo(context);
-			FlushErrorState();
-			AbortCurrentTransaction();
-			se_progress_reset(reader->progress);
-			careful = true;
-		}
-		PG_END_TRY();
+		while (!run_batch(reader, &result))
+			load_definition(reader);
+	}
+	PG_CATCH();
+	{
+		if (reader->careful || !se_ingest_is_poison(geterrcode()))
+			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		AbortCurrentTransaction();
+		rewind = true;
+	}
+	PG_END_TRY();
+	if (rewind)
+	{
+		se_reader_rewind(reader);
+		return;
 	}
 	se_progress_committed(reader->progress);
 	se_ingest_count(reader->ingest, &result, se_clock_us() - start);
@@ -416,11 +428,26 @@ handle_error(SeReader *reader)
 	proc_exit(1);
 }
 
+/*
+ * What one batch frees the next one needs again: the C library must not give
+ * it back to the system in between, page by page.
+ */
+static void
+keep_freed_memory(void)
+{
+#ifdef M_TRIM_THRESHOLD
+	(void) mallopt(M_TRIM_THRESHOLD, FREED_MEMORY_KEPT);
+	(void) mallopt(M_MMAP_THRESHOLD, FREED_MEMORY_KEPT);
+	(void) mallopt(M_TOP_PAD, 1024 * 1024);
+#endif
+}
+
 void
 se_worker_main(Datum arg)
 {
 	SeReader   *reader;
 
+	keep_freed_memory();
 	slot = &se_slots[DatumGetInt32(arg)];
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);

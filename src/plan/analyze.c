@@ -37,6 +37,22 @@ query_error_callback(void *arg)
 	}
 }
 
+bool
+se_plan_is_ours(Oid fn, const char *name)
+{
+	return get_func_namespace(fn) == se_catalog_schema() &&
+		strcmp(get_func_name(fn), name) == 0;
+}
+
+void
+se_plan_error_text(ErrorContextCallback *callback, const char *text)
+{
+	callback->callback = query_error_callback;
+	callback->arg = unconstify(char *, text);
+	callback->previous = error_context_stack;
+	error_context_stack = callback;
+}
+
 static Query *
 analyze_text(const char *text)
 {
@@ -105,11 +121,7 @@ se_plan_find_stream(const char *query)
 	ErrorContextCallback callback;
 	SeQuery    *sq;
 
-	callback.callback = query_error_callback;
-	callback.arg = unconstify(char *, query);
-	callback.previous = error_context_stack;
-	error_context_stack = &callback;
-
+	se_plan_error_text(&callback, query);
 	sq = se_plan_analyze(query);
 	se_plan_refuse_shape(sq);
 	se_plan_find_in_from(sq);
@@ -147,11 +159,7 @@ se_plan_create_view(const SeViewRequest *request)
 				 errmsg("emit \"%s\" is not supported", request->emit),
 				 errhint("Use emit => 'update'.")));
 
-	callback.callback = query_error_callback;
-	callback.arg = unconstify(char *, request->query);
-	callback.previous = error_context_stack;
-	error_context_stack = &callback;
-
+	se_plan_error_text(&callback, request->query);
 	sq = se_plan_analyze(request->query);
 	se_plan_refuse_shape(sq);
 	se_plan_find_in_from(sq);
@@ -159,6 +167,8 @@ se_plan_create_view(const SeViewRequest *request)
 	se_plan_refuse_grouping(sq);
 	split = se_plan_split(sq);
 	se_plan_refuse_keys(sq, split);
+	se_plan_refuse_window_use(sq, split);
+	se_plan_use_panes(sq, split->delta);
 
 	error_context_stack = callback.previous;
 
@@ -167,7 +177,7 @@ se_plan_create_view(const SeViewRequest *request)
 	plan->delta_sql = se_plan_delta_sql(sq, split);
 	plan->state = se_plan_make_state(request, split);
 	plan->merge_sql = se_plan_merge_sql(split, plan->state);
-	plan->view = se_plan_make_view(request, split, plan->state);
+	plan->view = se_plan_make_view(request, sq, split, plan->state);
 	se_sql_settings_end(settings);
 
 	record_dependencies(plan->state, split);

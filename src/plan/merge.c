@@ -57,6 +57,31 @@ combines_directly(const SeState *state)
 		!ends_with(name, "_accum");
 }
 
+/* 'pg_catalog.avg(numeric)'::pg_catalog.regprocedure */
+char *
+se_plan_aggregate_literal(const SeAggregate *agg)
+{
+	return psprintf("%s::pg_catalog.regprocedure",
+					quote_literal_cstr(format_procedure_extended(agg->fn,
+																 FORMAT_PROC_FORCE_QUALIFY)));
+}
+
+/* The types that a polymorphic aggregate is called with. */
+char *
+se_plan_types_array(const SeAggregate *agg)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoString(&buf, "ARRAY[");
+	for (int i = 0; i < agg->ninputs; i++)
+		appendStringInfo(&buf, "%s%s::pg_catalog.regtype", i > 0 ? ", " : "",
+						 quote_literal_cstr(format_type_extended(agg->inputs[i], -1,
+																 FORMAT_TYPE_FORCE_QUALIFY)));
+	appendStringInfoChar(&buf, ']');
+	return buf.data;
+}
+
 static char *
 combine_expression(const SeState *state)
 {
@@ -77,21 +102,10 @@ combine_expression(const SeState *state)
 		return buf.data;
 	}
 
-	appendStringInfo(&buf,
-					 "stream.state_combine(%s::pg_catalog.regprocedure, s.%s, EXCLUDED.%s",
-					 quote_literal_cstr(format_procedure_extended(agg->fn,
-																  FORMAT_PROC_FORCE_QUALIFY)),
-					 column, column);
+	appendStringInfo(&buf, "stream.state_combine(%s, s.%s, EXCLUDED.%s",
+					 se_plan_aggregate_literal(agg), column, column);
 	if (agg->polymorphic)
-	{
-		appendStringInfoString(&buf, ", VARIADIC ARRAY[");
-		for (int i = 0; i < agg->ninputs; i++)
-			appendStringInfo(&buf, "%s%s::pg_catalog.regtype",
-							 i > 0 ? ", " : "",
-							 quote_literal_cstr(format_type_extended(agg->inputs[i], -1,
-																	 FORMAT_TYPE_FORCE_QUALIFY)));
-		appendStringInfoChar(&buf, ']');
-	}
+		appendStringInfo(&buf, ", VARIADIC %s", se_plan_types_array(agg));
 	appendStringInfoChar(&buf, ')');
 	return buf.data;
 }

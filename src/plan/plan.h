@@ -40,4 +40,11 @@ extern Oid	se_plan_find_stream(const char *query);
  */
 extern SeViewPlan *se_plan_create_view(const SeViewRequest *request);
 
+/*
+ * rollup.c: an ordinary view over continuous views whose query merges states
+ * with combine(column).  Runs as the current user.  Returns its relid.
+ */
+extern Oid	se_plan_create_rollup(const char *schema, const char *name,
+								  const char *query);
+
 #endif							/* SE_PLAN_H */

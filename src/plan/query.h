@@ -13,6 +13,18 @@
 #include "aggregate/aggregate.h"
 #include "plan.h"
 
+/* The window function in FROM.  Lengths in microseconds. */
+typedef struct SeWindow
+{
+	const char *function;		/* tumble, hop, cumulate; NULL: no window */
+	Index		rti;			/* its place in the range table */
+	int64		size;
+	int64		step;			/* hop's slide, cumulate's step */
+	int64		offset;
+	int64		pane;			/* of which windows are unions; 0: of tumble,
+								 * whose windows are kept as they are */
+} SeWindow;
+
 /* The user's query, analysed in his search_path, not rewritten. */
 typedef struct SeQuery
 {
@@ -20,6 +32,7 @@ typedef struct SeQuery
 	Query	   *query;
 	Oid			stream;			/* InvalidOid: not looked for yet */
 	Index		stream_rti;		/* its place in the range table */
+	SeWindow	window;
 } SeQuery;
 
 /* A group key: a column of the state table. */
@@ -50,8 +63,16 @@ typedef struct SeSplit
 /* Key column of a view without GROUP BY, whose state is one row. */
 #define SE_ALL_ROWS_COLUMN "all_rows"
 
+#define refuse(sq, location, ...) \
+	ereport(ERROR, \
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED), __VA_ARGS__, \
+			 se_plan_position(sq, location)))
+
 /* analyze.c */
 extern SeQuery *se_plan_analyze(const char *text);
+/* Errors that are raised meanwhile point into this text of the user's. */
+extern void se_plan_error_text(ErrorContextCallback *callback,
+							   const char *text);
 extern void se_plan_find_in_from(SeQuery *sq);
 
 /* refuse.c */
@@ -64,16 +85,36 @@ extern void se_plan_refuse_aggregate(SeQuery *sq, Aggref *aggref,
 									 const SeAggregate *agg);
 extern int	se_plan_position(const SeQuery *sq, int location);
 
+/* analyze.c: is that the extension's function of this name? */
+extern bool se_plan_is_ours(Oid fn, const char *name);
+
 /* split.c */
 extern SeSplit *se_plan_split(SeQuery *sq);
 extern char *se_plan_delta_sql(SeQuery *sq, SeSplit *split);
 
 /* relations.c */
 extern Oid	se_plan_make_state(const SeViewRequest *request, SeSplit *split);
-extern Oid	se_plan_make_view(const SeViewRequest *request, SeSplit *split,
-							  Oid state);
+extern Oid	se_plan_make_view(const SeViewRequest *request, SeQuery *sq,
+							  SeSplit *split, Oid state);
+
+/* The types that a polymorphic aggregate is called with, as regtype[]. */
+extern Node *se_plan_types_const(const SeAggregate *agg);
+/* stream.state_final(agg, state), or the state where that is the result */
+extern Node *se_plan_final(const SeAggregate *agg, Node *state,
+						   Oid resultcollid, Oid inputcollid);
+
+/* windows.c */
+extern void se_plan_find_window(SeQuery *sq);
+/* Refuses uses of an overlapping window's bounds that panes cannot answer. */
+extern void se_plan_refuse_window_use(SeQuery *sq, SeSplit *split);
+/* Lets the delta group by panes where the user's query groups by windows. */
+extern void se_plan_use_panes(SeQuery *sq, Query *delta);
+/* What the view reads as "s": the state table, or its panes as windows. */
+extern char *se_plan_state_source(SeQuery *sq, SeSplit *split, Oid state);
 
 /* merge.c */
+extern char *se_plan_aggregate_literal(const SeAggregate *agg);
+extern char *se_plan_types_array(const SeAggregate *agg);
 extern char *se_plan_merge_sql(SeSplit *split, Oid state);
 
 #endif							/* SE_PLAN_QUERY_H */

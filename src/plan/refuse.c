@@ -26,16 +26,9 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
-#include "utils/timestamp.h"
 
 #include "catalog/catalog.h"
 #include "query.h"
-#include "window/window.h"
-
-#define refuse(sq, location, ...) \
-	ereport(ERROR, \
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED), __VA_ARGS__, \
-			 se_plan_position(sq, location)))
 
 int
 se_plan_position(const SeQuery *sq, int location)
@@ -84,7 +77,7 @@ se_plan_refuse_shape(SeQuery *sq)
 	if (q->hasWindowFuncs)
 		refuse(sq, -1,
 			   errmsg("window functions (OVER) are not supported in a continuous view"),
-			   errhint("Use window functions when reading the view; for windows of time use stream.tumble in FROM."));
+			   errhint("Use window functions when reading the view; for windows of time use stream.tumble, stream.hop or stream.cumulate in FROM."));
 	if (q->limitCount != NULL || q->limitOffset != NULL)
 		refuse(sq, exprLocation(q->limitCount ? q->limitCount : q->limitOffset),
 			   errmsg("LIMIT and OFFSET are not supported in a continuous view"),
@@ -168,67 +161,6 @@ check_join_side(SeQuery *sq, Node *jtnode)
 	}
 }
 
-/* Length and offset must be known, and the same for every row. */
-static void
-check_window(SeQuery *sq, FuncExpr *call)
-{
-	/* This puts named and default arguments in their places too. */
-	FuncExpr   *window = castNode(FuncExpr,
-								  eval_const_expressions(NULL, (Node *) call));
-
-	for (int i = 1; i < list_length(window->args); i++)
-	{
-		Const	   *value = list_nth(window->args, i);
-
-		if (!IsA(value, Const) || value->constisnull)
-			refuse(sq, exprLocation((Node *) value),
-				   errmsg("a window's %s must be a constant",
-						  i == 1 ? "size" : "offset"),
-				   errhint("Write an interval, as in stream.tumble(ts, '10 s')."));
-		if (i == 1)
-			(void) se_window_length(DatumGetIntervalP(value->constvalue));
-		else
-			(void) se_window_offset(DatumGetIntervalP(value->constvalue));
-	}
-}
-
-static bool
-is_window_function(Oid fn)
-{
-	return get_func_namespace(fn) == se_catalog_schema() &&
-		strcmp(get_func_name(fn), "tumble") == 0;
-}
-
-static void
-refuse_windows(SeQuery *sq)
-{
-	bool		found = false;
-	ListCell   *lc;
-
-	foreach(lc, sq->query->rtable)
-	{
-		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
-		ListCell   *lc2;
-
-		if (rte->rtekind != RTE_FUNCTION)
-			continue;
-		foreach(lc2, rte->functions)
-		{
-			RangeTblFunction *rtf = lfirst_node(RangeTblFunction, lc2);
-			FuncExpr   *call = (FuncExpr *) rtf->funcexpr;
-
-			if (!IsA(call, FuncExpr) || !is_window_function(call->funcid))
-				continue;
-			if (found)
-				refuse(sq, call->location,
-					   errmsg("the query has more than one window"),
-					   errhint("Make a view for each window."));
-			found = true;
-			check_window(sq, call);
-		}
-	}
-}
-
 /* Columns that a row of a batch does not have. */
 static bool
 refuse_columns_walker(Node *node, SeQuery *sq)
@@ -286,7 +218,7 @@ se_plan_refuse_sources(SeQuery *sq)
 {
 	refuse_tables(sq);
 	(void) check_join_side(sq, (Node *) sq->query->jointree);
-	refuse_windows(sq);
+	se_plan_find_window(sq);
 	se_plan_refuse_hidden_streams(sq);
 	(void) query_tree_walker(sq->query, refuse_columns_walker, sq,
 							 QTW_IGNORE_JOINALIASES);

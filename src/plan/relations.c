@@ -37,12 +37,6 @@
 	"fillfactor = 70, autovacuum_vacuum_threshold = 1000, " \
 	"autovacuum_vacuum_scale_factor = 0.05"
 
-typedef struct ViewContext
-{
-	SeSplit    *split;
-	Oid			state_final;	/* stream.state_final */
-} ViewContext;
-
 static void
 execute(const char *sql)
 {
@@ -129,8 +123,8 @@ se_plan_make_state(const SeViewRequest *request, SeSplit *split)
 	return get_relname_relid(name, get_namespace_oid(request->schema, false));
 }
 
-static Node *
-type_array(const SeAggregate *agg)
+Node *
+se_plan_types_const(const SeAggregate *agg)
 {
 	Datum	   *types = palloc(agg->ninputs * sizeof(Datum));
 	ArrayType  *array;
@@ -141,69 +135,6 @@ type_array(const SeAggregate *agg)
 							TYPALIGN_INT);
 	return (Node *) makeConst(REGTYPEARRAYOID, -1, InvalidOid, -1,
 							  PointerGetDatum(array), false, false);
-}
-
-/* The aggregate's result from its state column. */
-static Node *
-final_expression(ViewContext *cx, const SeState *state, AttrNumber attno)
-{
-	const SeAggregate *agg = &state->agg;
-	Oid			type = state_column_type(state);
-	Oid			collation = state_column_collation(state);
-	Var		   *var = makeVar(1, attno, type, -1, collation, 0);
-	FuncExpr   *call;
-	List	   *args;
-
-	if (!OidIsValid(agg->finalfn))
-		return (Node *) var;
-
-	args = list_make3(makeConst(REGPROCEDUREOID, -1, InvalidOid, sizeof(Oid),
-								ObjectIdGetDatum(agg->fn), false, true),
-					  var,
-					  makeNullConst(agg->rettype, -1,
-									get_typcollation(agg->rettype)));
-	if (agg->polymorphic)
-		args = lappend(args, type_array(agg));
-	call = makeFuncExpr(cx->state_final, agg->rettype, args,
-						state->aggref->aggcollid, state->aggref->inputcollid,
-						COERCE_EXPLICIT_CALL);
-	call->funcvariadic = agg->polymorphic;
-	return (Node *) call;
-}
-
-/* The user's expression over the state table's columns. */
-static Node *
-view_mutator(Node *node, ViewContext *cx)
-{
-	AttrNumber	attno = 0;
-	ListCell   *lc;
-
-	if (node == NULL)
-		return NULL;
-	foreach(lc, cx->split->keys)
-	{
-		Node	   *expr = (Node *) ((SeKey *) lfirst(lc))->tle->expr;
-
-		attno++;
-		if (equal(node, expr))
-			return (Node *) makeVar(1, attno, exprType(expr), exprTypmod(expr),
-									exprCollation(expr), 0);
-	}
-	if (cx->split->keys == NIL)
-		attno++;
-	if (IsA(node, Aggref))
-	{
-		foreach(lc, cx->split->states)
-		{
-			SeState    *state = lfirst(lc);
-
-			attno++;
-			if (equal(node, state->aggref))
-				return final_expression(cx, state, attno);
-		}
-		elog(ERROR, "an aggregate of the query has no state");
-	}
-	return expression_tree_mutator(node, view_mutator, cx);
 }
 
 static Oid
@@ -217,34 +148,99 @@ find_state_final(void)
 						  lengthof(types), types, false);
 }
 
-Oid
-se_plan_make_view(const SeViewRequest *request, SeSplit *split, Oid state)
+Node *
+se_plan_final(const SeAggregate *agg, Node *state, Oid resultcollid,
+			  Oid inputcollid)
 {
-	ViewContext cx = {.split = split};
+	FuncExpr   *call;
+	List	   *args;
+
+	if (!OidIsValid(agg->finalfn))
+		return state;
+	args = list_make3(makeConst(REGPROCEDUREOID, -1, InvalidOid, sizeof(Oid),
+								ObjectIdGetDatum(agg->fn), false, true),
+					  state,
+					  makeNullConst(agg->rettype, -1,
+									get_typcollation(agg->rettype)));
+	if (agg->polymorphic)
+		args = lappend(args, se_plan_types_const(agg));
+	call = makeFuncExpr(find_state_final(), agg->rettype, args, resultcollid,
+						inputcollid, COERCE_EXPLICIT_CALL);
+	call->funcvariadic = agg->polymorphic;
+	return (Node *) call;
+}
+
+/* The aggregate's result from its state column. */
+static Node *
+final_expression(const SeState *state, AttrNumber attno)
+{
+	Var		   *var = makeVar(1, attno, state_column_type(state), -1,
+							  state_column_collation(state), 0);
+
+	return se_plan_final(&state->agg, (Node *) var, state->aggref->aggcollid,
+						 state->aggref->inputcollid);
+}
+
+/* The user's expression over the state table's columns. */
+static Node *
+view_mutator(Node *node, SeSplit *split)
+{
+	AttrNumber	attno = 0;
+	ListCell   *lc;
+
+	if (node == NULL)
+		return NULL;
+	foreach(lc, split->keys)
+	{
+		Node	   *expr = (Node *) ((SeKey *) lfirst(lc))->tle->expr;
+
+		attno++;
+		if (equal(node, expr))
+			return (Node *) makeVar(1, attno, exprType(expr), exprTypmod(expr),
+									exprCollation(expr), 0);
+	}
+	if (split->keys == NIL)
+		attno++;
+	if (IsA(node, Aggref))
+	{
+		foreach(lc, split->states)
+		{
+			SeState    *state = lfirst(lc);
+
+			attno++;
+			if (equal(node, state->aggref))
+				return final_expression(state, attno);
+		}
+		elog(ERROR, "an aggregate of the query has no state");
+	}
+	return expression_tree_mutator(node, view_mutator, split);
+}
+
+Oid
+se_plan_make_view(const SeViewRequest *request, SeQuery *sq, SeSplit *split,
+				  Oid state)
+{
 	List	   *names = deparse_context_for("s", state);
 	StringInfoData sql;
 	ListCell   *lc;
 
-	cx.state_final = find_state_final();
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "CREATE VIEW %s AS SELECT ",
 					 quote_qualified_identifier(request->schema, request->name));
 	foreach(lc, split->target)
 	{
 		TargetEntry *tle = lfirst_node(TargetEntry, lc);
-		Node	   *expr = view_mutator((Node *) tle->expr, &cx);
+		Node	   *expr = view_mutator((Node *) tle->expr, split);
 
 		appendStringInfo(&sql, "%s%s AS %s",
 						 foreach_current_index(lc) > 0 ? ", " : "",
 						 deparse_expression(expr, names, true, false),
 						 quote_identifier(tle->resname));
 	}
-	appendStringInfo(&sql, " FROM %s s",
-					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(state)),
-												get_rel_name(state)));
+	appendStringInfo(&sql, " FROM %s s", se_plan_state_source(sq, split, state));
 	if (split->having != NULL)
 		appendStringInfo(&sql, " WHERE %s",
-						 deparse_expression(view_mutator(split->having, &cx),
+						 deparse_expression(view_mutator(split->having, split),
 											names, true, false));
 	execute(sql.data);
 	return get_relname_relid(request->name,

@@ -324,9 +324,25 @@ kafka_partition_info(SeSource *s, int32 partition, SePartitionInfo *info)
 		info->high = high;
 }
 
+/* Before there is anything to poll for, why connections fail. */
+static void
+take_errors_unassigned(SeSource *s)
+{
+	rd_kafka_message_t *message;
+
+	for (int i = 0; i < s->nparts; i++)
+		if (s->parts[i].assigned)
+			return;
+	while (rd_kafka_consume_batch_queue(s->client->queue, 0, &message, 1) > 0)
+		rd_kafka_message_destroy(message);
+	if (s->client->notes->count > 0)
+		se_kafka_notes_report(s->client->notes, take_error, s);
+}
+
 static void
 kafka_problem(SeSource *s, SeProblem *problem)
 {
+	take_errors_unassigned(s);
 	if (s->lost_partition >= 0)
 		se_kafka_explain_lost(s);
 	se_kafka_forget_old(s);

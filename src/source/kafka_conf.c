@@ -12,8 +12,12 @@
  * limits count over all of them, and a fetch goes out while the queue is below
  * both.  A record costs its bytes, uncompressed, and about RECORD_OVERHEAD of
  * the library's own.  On top of the queue comes what one fetch of each broker
- * may bring beyond the limit: fetch.max.bytes, compressed.  The caller holds
- * as much again in the batch it works on.
+ * may bring beyond the limit: fetch.max.bytes, compressed.
+ *
+ * Fairness.  After each pause of a full queue the library asks for the first
+ * partitions first.  So a fetch is made large enough for all of them, where
+ * memory allows: a backlog that is read evenly keeps event times together,
+ * and with them the groups that a batch touches.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,6 +31,9 @@
 #define DEFAULT_MEMORY_KB	65536
 #define RECORD_OVERHEAD		512 /* bytes, beside key and value */
 #define MIN_FETCH_BYTES		1000000 /* the library takes no less */
+#define MIN_PARTITION_BYTES (256 * 1024)
+#define MAX_PARTITION_BYTES (1024 * 1024)
+#define USUAL_PARTITIONS	8	/* when we do not know yet */
 #define RESPONSE_SLACK		(1024 * 1024)
 
 /*
@@ -47,7 +54,6 @@ static const char *const forced[][2] = {
 	{"enable.auto.commit", "false"},
 	{"enable.auto.offset.store", "false"},
 	{"check.crcs", "true"},
-	{"allow.auto.create.topics", "false"},
 	{"enable.partition.eof", "true"},
 	{"log.queue", "true"},
 	{"log_level", "5"},
@@ -92,19 +98,24 @@ set_limits(rd_kafka_conf_t *conf, const SeSourceConfig *config,
 	int64		memory;
 	int64		fetch;
 	int64		response;
+	int			partitions = config->partitions_hint > 0 ?
+		config->partitions_hint : USUAL_PARTITIONS;
 
 	memory = config->memory_kb > 0 ? config->memory_kb : DEFAULT_MEMORY_KB;
 	memory = Max(memory, 4096) * 1024;
 	limits->queued_kb = Min(memory / 2 / 1024, 2000000);
 	limits->queued_messages = Min(memory / 2 / (2 * RECORD_OVERHEAD), 1000000);
-	fetch = Max(memory / 32, MIN_FETCH_BYTES);
+	fetch = Min(memory / 8, (int64) partitions * MAX_PARTITION_BYTES);
+	fetch = Max(fetch, MIN_FETCH_BYTES);
 	response = Max(config->max_record_bytes, SE_KAFKA_MAX_RECORD);
 	response = Max(response, fetch) + RESPONSE_SLACK;
 
 	set_number(conf, "queued.max.messages.kbytes", limits->queued_kb);
 	set_number(conf, "queued.min.messages", limits->queued_messages);
 	set_number(conf, "fetch.max.bytes", fetch);
-	set_number(conf, "max.partition.fetch.bytes", Min(fetch, 1024 * 1024));
+	set_number(conf, "max.partition.fetch.bytes",
+			   Min(Max(fetch / partitions, MIN_PARTITION_BYTES),
+				   Min(fetch, MAX_PARTITION_BYTES)));
 	set_number(conf, "receive.message.max.bytes",
 			   Min(response, PG_INT32_MAX));
 
@@ -114,7 +125,7 @@ set_limits(rd_kafka_conf_t *conf, const SeSourceConfig *config,
 	 * was full, and any other request on that connection.
 	 */
 	set_number(conf, "fetch.min.bytes", 1);
-	set_number(conf, "fetch.wait.max.ms", 250);
+	set_number(conf, "fetch.wait.max.ms", 500);
 	set_number(conf, "fetch.error.backoff.ms", 100);
 	if (rd_kafka_version() >= SE_KAFKA_HAS_QUEUE_BACKOFF)
 		set_number(conf, "fetch.queue.backoff.ms", 10);

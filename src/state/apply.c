@@ -256,6 +256,7 @@ make_plan(SeViewState *state, DeltaPlan *plan, double rows)
 	plan->batch = stream_row_type(state->stream);
 	MemoryContextSwitchTo(state->batch_context);
 	plan->stmt = se_state_plan_delta(state->delta_sql, plan->batch, rows);
+	se_batch_scan_replace(plan->stmt, plan->batch);
 	MemoryContextSwitchTo(plan->context);
 	plan->stmt = copyObject(plan->stmt);
 	describe_delta(plan);
@@ -279,7 +280,7 @@ lock_relations(const PlannedStmt *stmt)
 }
 
 static DeltaPlan *
-get_plan(SeViewState *state, int64 nrows)
+get_plan(SeViewState *state, int nrows)
 {
 	int			i = nrows > SE_SMALL_BATCH ? 1 : 0;
 	DeltaPlan  *plan = &state->plans[i];
@@ -374,7 +375,7 @@ make_receiver(const DeltaPlan *plan, Tuplestorestate *store)
 }
 
 static EphemeralNamedRelation
-make_enr(char *name, TupleDesc desc, Tuplestorestate *store, double rows)
+make_enr(char *name, TupleDesc desc, void *store, double rows)
 {
 	EphemeralNamedRelation enr = palloc0(sizeof(EphemeralNamedRelationData));
 
@@ -387,13 +388,14 @@ make_enr(char *name, TupleDesc desc, Tuplestorestate *store, double rows)
 }
 
 static void
-run_delta(SeViewState *state, const DeltaPlan *plan, Tuplestorestate *rows,
+run_delta(SeViewState *state, const DeltaPlan *plan, const SeRowRange *range,
 		  Tuplestorestate *groups)
 {
 	QueryEnvironment *env = create_queryEnv();
 	QueryDesc  *query;
 
-	register_ENR(env, make_enr(SE_BATCH_NAME, plan->batch, rows, 0));
+	register_ENR(env, make_enr(SE_BATCH_NAME, plan->batch,
+							   unconstify(SeRowRange *, range), range->n));
 	query = CreateQueryDesc(plan->stmt, state->delta_sql, GetActiveSnapshot(),
 							InvalidSnapshot, make_receiver(plan, groups), NULL,
 							env, 0);
@@ -449,7 +451,7 @@ run_merge(SeViewState *state, const DeltaPlan *plan, Tuplestorestate *groups)
 }
 
 int64
-se_state_apply(SeViewState *state, Tuplestorestate *rows, int64 nrows)
+se_state_apply(SeViewState *state, const SeRowRange *range)
 {
 	MemoryContext old;
 	Tuplestorestate *groups;
@@ -460,9 +462,9 @@ se_state_apply(SeViewState *state, Tuplestorestate *rows, int64 nrows)
 	old = MemoryContextSwitchTo(state->batch_context);
 	PushActiveSnapshot(GetTransactionSnapshot());
 
-	plan = get_plan(state, nrows);
+	plan = get_plan(state, range->n);
 	groups = tuplestore_begin_heap(false, false, work_mem);
-	run_delta(state, plan, rows, groups);
+	run_delta(state, plan, range, groups);
 	PopActiveSnapshot();
 
 	result = tuplestore_tuple_count(groups);

@@ -20,12 +20,9 @@
 
 #include "nodes/nodeFuncs.h"
 #include "optimizer/planner.h"
-#include "parser/analyze.h"
-#include "parser/parser.h"
 #include "rewrite/rewriteHandler.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
-#include "utils/queryenvironment.h"
 
 #include "catalog/catalog.h"
 #include "delta.h"
@@ -60,26 +57,6 @@ mark_partial(Agg *agg)
 								  mark_partial_walker, NULL);
 }
 
-static Query *
-analyze_delta(const char *delta_sql, TupleDesc batch, double batch_rows)
-{
-	EphemeralNamedRelation enr = palloc0(sizeof(EphemeralNamedRelationData));
-	QueryEnvironment *env = create_queryEnv();
-	List	   *raw;
-	Query	   *query;
-
-	enr->md.name = SE_BATCH_NAME;
-	enr->md.tupdesc = batch;
-	enr->md.enrtype = ENR_NAMED_TUPLESTORE;
-	enr->md.enrtuples = batch_rows;
-	register_ENR(env, enr);
-
-	raw = raw_parser(delta_sql, RAW_PARSE_DEFAULT);
-	query = parse_analyze_fixedparams(linitial_node(RawStmt, raw), delta_sql,
-									  NULL, 0, env);
-	return linitial_node(Query, QueryRewrite(query));
-}
-
 PlannedStmt *
 se_state_plan_delta(const char *delta_sql, TupleDesc batch, double batch_rows)
 {
@@ -88,7 +65,8 @@ se_state_plan_delta(const char *delta_sql, TupleDesc batch, double batch_rows)
 	int			settings;
 
 	settings = se_sql_settings_begin();
-	query = analyze_delta(delta_sql, batch, batch_rows);
+	query = se_sql_analyze(delta_sql, SE_BATCH_NAME, batch, batch_rows);
+	query = linitial_node(Query, QueryRewrite(query));
 	se_sql_settings_end(settings);
 
 	/*

@@ -8,10 +8,8 @@
 #ifndef SE_STATE_H
 #define SE_STATE_H
 
-#include "access/tupdesc.h"
-#include "utils/tuplestore.h"
-
 #include "../catalog/catalog.h"
+#include "rows.h"
 
 typedef struct SeViewState SeViewState;
 
@@ -24,16 +22,14 @@ extern SeViewState *se_state_open(const SeView *view);
 
 /*
  * Applies the rows of the batch to the view's state.  The caller is in a
- * transaction, as the stream's owner, and made no snapshot.  rows has the
- * stream's row type and random access or rewind.  Errors are raised; the
- * caller's subtransaction undoes what was done.  Returns the number of groups
- * touched.
+ * transaction, as the stream's owner, and made no snapshot.  The rows have
+ * the stream's row type.  Errors are raised; the caller's subtransaction
+ * undoes what was done.  Returns the number of groups touched.
  *
  * A batch without rows is applied too: it gives a view without GROUP BY the
  * row that it has before any record, and proves a new view's statements.
  */
-extern int64 se_state_apply(SeViewState *state, Tuplestorestate *rows,
-							int64 nrows);
+extern int64 se_state_apply(SeViewState *state, const SeRowRange *range);
 
 extern void se_state_close(SeViewState *state);
 

@@ -78,8 +78,11 @@ se_stats_set_problem(SeStreamStats *stats, const char *message)
 	if (stats == NULL)
 		return;
 	SpinLockAcquire(&stats->problem_lock);
+	/* since when, while it stays the same */
+	if (strncmp(stats->problem, message ? message : "",
+				SE_PROBLEM_LENGTH - 1) != 0)
+		stats->problem_at = now;
 	strlcpy(stats->problem, message ? message : "", SE_PROBLEM_LENGTH);
-	stats->problem_at = now;
 	SpinLockRelease(&stats->problem_lock);
 }
 

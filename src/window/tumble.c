@@ -50,14 +50,14 @@ interval_micros(const Interval *interval, const char *what)
 }
 
 int64
-se_window_length(const Interval *size)
+se_window_length(const Interval *length, const char *what)
 {
-	int64		result = interval_micros(size, "size");
+	int64		result = interval_micros(length, what);
 
 	if (result <= 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("a window's size must be greater than zero")));
+				 errmsg("a window's %s must be greater than zero", what)));
 	return result;
 }
 
@@ -123,7 +123,7 @@ Datum
 se_sql_window_start(PG_FUNCTION_ARGS)
 {
 	Timestamp	ts = PG_GETARG_TIMESTAMP(0);
-	int64		length = se_window_length(PG_GETARG_INTERVAL_P(1));
+	int64		length = se_window_length(PG_GETARG_INTERVAL_P(1), "size");
 	int64		offset = se_window_offset(PG_GETARG_INTERVAL_P(2));
 
 	PG_RETURN_TIMESTAMP(se_window_start(ts, length, offset));
@@ -134,7 +134,7 @@ Datum
 se_sql_window_end(PG_FUNCTION_ARGS)
 {
 	Timestamp	ts = PG_GETARG_TIMESTAMP(0);
-	int64		length = se_window_length(PG_GETARG_INTERVAL_P(1));
+	int64		length = se_window_length(PG_GETARG_INTERVAL_P(1), "size");
 	int64		offset = se_window_offset(PG_GETARG_INTERVAL_P(2));
 
 	PG_RETURN_TIMESTAMP(se_window_end(se_window_start(ts, length, offset),

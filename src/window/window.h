@@ -14,10 +14,10 @@
 #include "datatype/timestamp.h"
 
 /*
- * The length of a window in microseconds.  Refuses months, whose length
- * varies, and lengths that are not positive.
+ * A window's size, slide or step, as "what" calls it, in microseconds.
+ * Refuses months, whose length varies, and lengths that are not positive.
  */
-extern int64 se_window_length(const Interval *size);
+extern int64 se_window_length(const Interval *length, const char *what);
 
 /* The shift of a window's grid in microseconds; refuses months. */
 extern int64 se_window_offset(const Interval *offset);
@@ -27,5 +27,12 @@ extern Timestamp se_window_start(Timestamp ts, int64 length, int64 offset);
 
 /* End of the bucket that starts there. */
 extern Timestamp se_window_end(Timestamp start, int64 length);
+
+/*
+ * hop.c: the pane of hop windows, the longest bucket of which each window is
+ * a union; and that cumulate's size is a multiple of its step.  Microseconds.
+ */
+extern int64 se_window_hop_pane(int64 slide, int64 size);
+extern void se_window_check_cumulate(int64 step, int64 size);
 
 #endif							/* SE_WINDOW_H */

@@ -1,0 +1,313 @@
+/*-------------------------------------------------------------------------
+ *
+ * windows.c
+ *	  The window in a query's FROM, and how overlapping windows are kept.
+ *
+ * Tumbling windows are kept as they are.  A row of hop or cumulate is in many
+ * windows; instead of a state for each of them, one per pane is kept, and the
+ * view merges the panes of each window when it is read:
+ *
+ *	  delta:  SELECT window_start, k, sum(v)
+ *			  FROM se_batch, stream.tumble(ts, pane) GROUP BY 1, 2
+ *	  view:   SELECT window_start, k, final(sum_v) FROM (
+ *				SELECT w.window_start, s.k, stream.state_merge(s.sum_v)
+ *				FROM state s, stream.hop(s.window_start, slide, size) w
+ *				GROUP BY 1, 2) s
+ *
+ * That is right as long as the window's bounds are nothing but group keys.
+ * Like all of this room it only writes SQL; a crash leaves nothing behind.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/parse_func.h"
+#include "parser/parsetree.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+#include "catalog/catalog.h"
+#include "query.h"
+#include "window/window.h"
+
+/* The columns of a window function. */
+#define WINDOW_START	1
+#define WINDOW_END		2
+
+static const char *
+window_function(Oid fn)
+{
+	static const char *const functions[] = {"tumble", "hop", "cumulate"};
+
+	for (int i = 0; i < lengthof(functions); i++)
+		if (se_plan_is_ours(fn, functions[i]))
+			return functions[i];
+	return NULL;
+}
+
+/* Lengths and offset must be known, and the same for every row. */
+static void
+read_window(SeQuery *sq, FuncExpr *call)
+{
+	SeWindow   *window = &sq->window;
+	const char *step = strcmp(window->function, "hop") == 0 ? "slide" : "step";
+	int			last;
+
+	/* This puts named and default arguments in their places too. */
+	call = castNode(FuncExpr, eval_const_expressions(NULL, (Node *) call));
+	last = list_length(call->args) - 1;
+	for (int i = 1; i <= last; i++)
+	{
+		Const	   *value = list_nth(call->args, i);
+
+		if (!IsA(value, Const) || value->constisnull)
+			refuse(sq, exprLocation((Node *) value),
+				   errmsg("a window's %s must be a constant",
+						  i == last ? "offset" : i == last - 1 ? "size" :
+						  step),
+				   errhint("Write an interval, as in stream.tumble(ts, '10 s')."));
+		if (i == last)
+			window->offset = se_window_offset(DatumGetIntervalP(value->constvalue));
+		else if (i == last - 1)
+			window->size = se_window_length(DatumGetIntervalP(value->constvalue),
+											"size");
+		else
+			window->step = se_window_length(DatumGetIntervalP(value->constvalue),
+											step);
+	}
+	if (strcmp(window->function, "tumble") == 0)
+		return;
+	if (strcmp(window->function, "hop") == 0)
+		window->pane = se_window_hop_pane(window->step, window->size);
+	else
+	{
+		se_window_check_cumulate(window->step, window->size);
+		window->pane = window->step;
+	}
+}
+
+void
+se_plan_find_window(SeQuery *sq)
+{
+	Index		rti = 0;
+	ListCell   *lc;
+
+	foreach(lc, sq->query->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+		ListCell   *lc2;
+
+		rti++;
+		if (rte->rtekind != RTE_FUNCTION)
+			continue;
+		foreach(lc2, rte->functions)
+		{
+			RangeTblFunction *rtf = lfirst_node(RangeTblFunction, lc2);
+			FuncExpr   *call = (FuncExpr *) rtf->funcexpr;
+			const char *function = IsA(call, FuncExpr) ?
+				window_function(call->funcid) : NULL;
+
+			if (function == NULL)
+				continue;
+			if (sq->window.function != NULL)
+				refuse(sq, call->location,
+					   errmsg("the query has more than one window"),
+					   errhint("Make a view for each window."));
+			sq->window.function = function;
+			sq->window.rti = rti;
+			read_window(sq, call);
+			if (sq->window.pane > 0 &&
+				(list_length(rte->functions) > 1 || rte->funcordinality))
+				refuse(sq, call->location,
+					   errmsg("stream.%s cannot be in ROWS FROM or have WITH ORDINALITY",
+							  function),
+					   errhint("Name each function in FROM by itself."));
+		}
+	}
+}
+
+/* ---- what the bounds of overlapping windows may be used for ---- */
+
+static bool
+find_bound_walker(Node *node, SeQuery *sq)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var) && ((Var *) node)->varno == sq->window.rti &&
+		((Var *) node)->varlevelsup == 0)
+		refuse(sq, ((Var *) node)->location,
+			   errmsg("the bounds of stream.%s can only be group keys by themselves",
+					  sq->window.function),
+			   errdetail("Rows are kept by the parts that windows share, not by window."),
+			   errhint("GROUP BY window_start, and use it in expressions and conditions when reading the view."));
+	return expression_tree_walker(node, find_bound_walker, sq);
+}
+
+static int
+bound_of_key(const SeQuery *sq, const SeKey *key)
+{
+	Var		   *var = (Var *) key->tle->expr;
+
+	return IsA(var, Var) && var->varno == sq->window.rti ? var->varattno : 0;
+}
+
+void
+se_plan_refuse_window_use(SeQuery *sq, SeSplit *split)
+{
+	bool		grouped = false;
+	Index		rti = 0;
+	ListCell   *lc;
+
+	if (sq->window.pane == 0)
+		return;
+	foreach(lc, split->keys)
+	{
+		SeKey	   *key = lfirst(lc);
+
+		if (bound_of_key(sq, key) > 0)
+			grouped = true;
+		else
+			(void) find_bound_walker((Node *) key->tle->expr, sq);
+	}
+	if (!grouped)
+		refuse(sq, -1,
+			   errmsg("the query does not group by the windows of stream.%s",
+					  sq->window.function),
+			   errdetail("Each row would count once for every window that it is in."),
+			   errhint("Add window_start to GROUP BY."));
+	foreach(lc, split->states)
+		(void) find_bound_walker((Node *) ((SeState *) lfirst(lc))->aggref, sq);
+	(void) find_bound_walker((Node *) split->delta->jointree, sq);
+	/* functions and sub-selects beside it in FROM */
+	foreach(lc, split->delta->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+
+		if (++rti != sq->window.rti && rte->rtekind == RTE_FUNCTION)
+			(void) find_bound_walker((Node *) rte->functions, sq);
+	}
+}
+
+/* ---- panes ---- */
+
+static Const *
+interval_const(int64 us)
+{
+	Interval   *interval = palloc0(sizeof(Interval));
+
+	interval->time = us;
+	return makeConst(INTERVALOID, -1, InvalidOid, sizeof(Interval),
+					 IntervalPGetDatum(interval), false, false);
+}
+
+void
+se_plan_use_panes(SeQuery *sq, Query *delta)
+{
+	RangeTblEntry *rte;
+	RangeTblFunction *rtf;
+	FuncExpr   *call;
+	Node	   *ts;
+	Oid			types[3];
+
+	if (sq->window.pane == 0)
+		return;
+	rte = rt_fetch(sq->window.rti, delta->rtable);
+	rtf = linitial_node(RangeTblFunction, rte->functions);
+	call = castNode(FuncExpr,
+					eval_const_expressions(NULL, rtf->funcexpr));
+	ts = linitial(call->args);
+	types[0] = exprType(ts);
+	types[1] = types[2] = INTERVALOID;
+	call->funcid = LookupFuncName(list_make2(makeString("stream"),
+											 makeString("tumble")),
+								  lengthof(types), types, false);
+	call->args = list_make3(ts, interval_const(sq->window.pane),
+							interval_const(sq->window.offset));
+	rtf->funcexpr = (Node *) call;
+	/* the deparser names columns by the function unless there is an alias */
+	if (rte->alias == NULL)
+		rte->alias = makeAlias(rte->eref->aliasname, NIL);
+}
+
+static char *
+interval_literal(int64 us)
+{
+	Const	   *value = interval_const(us);
+
+	return psprintf("%s::pg_catalog.interval",
+					quote_literal_cstr(DatumGetCString(DirectFunctionCall1(interval_out,
+																		   value->constvalue))));
+}
+
+/* The start of the pane, from the keys that are there. */
+static char *
+pane_start(const SeQuery *sq, const SeSplit *split)
+{
+	const SeKey *end = NULL;
+	ListCell   *lc;
+
+	foreach(lc, split->keys)
+	{
+		SeKey	   *key = lfirst(lc);
+
+		if (bound_of_key(sq, key) == WINDOW_START)
+			return psprintf("s.%s", quote_identifier(key->column));
+		if (bound_of_key(sq, key) == WINDOW_END)
+			end = key;
+	}
+	Assert(end != NULL);
+	return psprintf("s.%s - %s", quote_identifier(end->column),
+					interval_literal(sq->window.pane));
+}
+
+char *
+se_plan_state_source(SeQuery *sq, SeSplit *split, Oid state)
+{
+	const SeWindow *window = &sq->window;
+	char	   *table = quote_qualified_identifier(get_namespace_name(get_rel_namespace(state)),
+												   get_rel_name(state));
+	StringInfoData sql;
+	StringInfoData groups;
+	ListCell   *lc;
+
+	if (window->pane == 0)
+		return table;
+	initStringInfo(&sql);
+	initStringInfo(&groups);
+	appendStringInfoString(&sql, "(SELECT ");
+	foreach(lc, split->keys)
+	{
+		SeKey	   *key = lfirst(lc);
+		const char *column = quote_identifier(key->column);
+		int			bound = bound_of_key(sq, key);
+		const char *value = bound == WINDOW_START ? "w.window_start" :
+			bound == WINDOW_END ? "w.window_end" : psprintf("s.%s", column);
+
+		appendStringInfo(&sql, "%s%s AS %s", groups.len > 0 ? ", " : "",
+						 value, column);
+		appendStringInfo(&groups, "%s%s", groups.len > 0 ? ", " : "", value);
+	}
+	foreach(lc, split->states)
+	{
+		SeState    *st = lfirst(lc);
+		const char *column = quote_identifier(st->column);
+
+		appendStringInfo(&sql, ", stream.state_merge(%s, s.%s%s%s) AS %s",
+						 se_plan_aggregate_literal(&st->agg), column,
+						 st->agg.polymorphic ? ", " : "",
+						 st->agg.polymorphic ? se_plan_types_array(&st->agg) : "",
+						 column);
+	}
+	appendStringInfo(&sql,
+					 " FROM %s s, stream.%s(%s, %s, %s, %s) w GROUP BY %s)",
+					 table, window->function, pane_start(sq, split),
+					 interval_literal(window->step),
+					 interval_literal(window->size),
+					 interval_literal(window->offset), groups.data);
+	return sql.data;
+}

@@ -1,0 +1,46 @@
+/*-------------------------------------------------------------------------
+ *
+ * rows.h
+ *	  The decoded rows of one batch, as the delta queries of all views read
+ *	  them: Datums side by side, neither formed into tuples nor copied again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SE_STATE_ROWS_H
+#define SE_STATE_ROWS_H
+
+#include "access/tupdesc.h"
+#include "nodes/plannodes.h"
+
+typedef struct SeRows SeRows;
+
+/* Some rows of a batch: what the ephemeral relation se_batch stands for. */
+typedef struct SeRowRange
+{
+	const SeRows *rows;
+	int			first;
+	int			n;
+} SeRowRange;
+
+/* Rows of this type, in CurrentMemoryContext; its memory serves all batches. */
+extern SeRows *se_rows_create(TupleDesc desc);
+
+/* Forgets all rows. */
+extern void se_rows_clear(SeRows *rows);
+
+/* Copies one row. */
+extern void se_rows_add(SeRows *rows, const Datum *values,
+						const bool *isnull);
+
+/*
+ * batch_scan.c: lets the plan of a delta query read an SeRowRange, the
+ * reldata of se_batch, where it would read a tuplestore.  batch is the row
+ * type that the query was planned for.
+ */
+extern void se_batch_scan_replace(PlannedStmt *stmt, TupleDesc batch);
+
+/* rows.c for batch_scan.c */
+extern void se_rows_get(const SeRows *rows, int i, Datum *values,
+						bool *isnull);
+
+#endif							/* SE_STATE_ROWS_H */
