@@ -221,7 +221,7 @@ run_tap()
 			prove -v "$build/tree/$file"
 	) || {
 		# what the test said before it died is not in prove's output
-		tail -n 25 "$out"/log/regress_log_* | sed 's/^/log: /'
+		tail -n 25 "$out"/tmp_check/log/regress_log_* | sed 's/^/log: /'
 		return 1
 	}
 }

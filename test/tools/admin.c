@@ -99,14 +99,14 @@ kt_partitions(rd_kafka_t *rk, const char *topic)
 	time_t		deadline = time(NULL) + KT_TIMEOUT_MS / 1000;
 	int			n;
 
-	while ((n = look(rk, topic)) < 0)
+	/* a broker may hear of a new topic later than the one that was asked then */
+	while ((n = look(rk, topic)) <= 0)
 	{
 		if (time(NULL) > deadline)
-			kt_die("topic %s has partitions without a leader", topic);
+			kt_die(n == 0 ? "topic %s does not exist" :
+				   "topic %s has partitions without a leader", topic);
 		usleep(50000);
 	}
-	if (n == 0)
-		kt_die("topic %s does not exist", topic);
 	return n;
 }
 

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "kafkatool.h"
 
@@ -84,7 +85,7 @@ kt_producer_open(KtProducer *p, const char *txn_id, const char *compression)
 
 /*
  * Takes over the headers.  A full queue is waited for: the brokers are slow, or
- * away for a while.
+ * away for a while; so is a partition of which this producer has not heard yet.
  */
 void
 kt_producer_send(KtProducer *p, const char *topic, int32_t partition,
@@ -92,6 +93,8 @@ kt_producer_send(KtProducer *p, const char *topic, int32_t partition,
 				 const void *value, size_t valuelen,
 				 rd_kafka_headers_t *headers, int64_t timestamp)
 {
+	time_t		deadline = 0;
+
 	for (;;)
 	{
 		rd_kafka_resp_err_t err;
@@ -110,7 +113,14 @@ kt_producer_send(KtProducer *p, const char *topic, int32_t partition,
 			rd_kafka_headers_destroy(copy);
 		if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
 			break;
-		if (err != RD_KAFKA_RESP_ERR__QUEUE_FULL)
+		if (err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
+		{
+			if (deadline == 0)
+				deadline = time(NULL) + KT_TIMEOUT_MS / 1000;
+			if (time(NULL) > deadline)
+				kt_die("partition %d of topic %s does not exist", partition, topic);
+		}
+		else if (err != RD_KAFKA_RESP_ERR__QUEUE_FULL)
 			kt_die("cannot produce: %s", rd_kafka_err2str(err));
 		rd_kafka_poll(p->rk, 100);
 	}

@@ -218,6 +218,8 @@ END
 	{
 		for my $load (@{ $kafka->{producers} })
 		{
+			# the reason for a test that waited in vain
+			diag("a producer had ended: $load->{err}") unless $load->{run}->pumpable;
 			$load->{run}->kill_kill(grace => 2);
 		}
 		system($kafka->{script}, 'destroy', $kafka->{dir});
