@@ -41,6 +41,8 @@
 #define LONGEST_NAP_MS 10000
 #define BEHIND_RECORDS 10000	/* from here on throughput counts, not latency */
 #define BEHIND_INTERVAL_US 100000
+#define PACE_SLACK_US 1000		/* how early a batch may start: naps are whole
+								 * milliseconds, rounded up */
 #define GATHER_US 200000		/* a batch of a backlog waits no longer for
 								 * more */
 #define CAREFUL_US 60000000		/* one record at fault seldom comes alone */
@@ -291,7 +293,7 @@ se_reader_find_partitions(SeReader *reader)
 bool
 se_reader_may_start(SeReader *reader)
 {
-	return reader->assigned && se_clock_us() >= reader->next_start_us;
+	return reader->assigned && se_clock_us() + PACE_SLACK_US >= reader->next_start_us;
 }
 
 long
@@ -302,8 +304,8 @@ se_reader_timeout_ms(SeReader *reader, bool *on_socket)
 							now + LONGEST_NAP_MS * 1000L);
 
 	*on_socket = false;
-	if (reader->assigned && reader->next_start_us > now)
-		until = Min(until, reader->next_start_us);
+	if (reader->assigned && reader->next_start_us > now + PACE_SLACK_US)
+		until = Min(until, reader->next_start_us - PACE_SLACK_US);
 	else if (reader->assigned && reader->more)
 		return 0;
 	else if (reader->assigned)
@@ -449,7 +451,9 @@ se_reader_committed(SeReader *reader, int64 start_us, int64 rows)
 	reader->moved_since_report = true;
 	if (is_behind(reader))
 		interval = Max(interval, BEHIND_INTERVAL_US);
-	reader->next_start_us = reader->more ? 0 : start_us + interval;
+	/* from when it was due: what it started early, the next one waits longer */
+	reader->next_start_us = reader->more ? 0 :
+		Max(start_us, reader->next_start_us) + interval;
 	if (limits->max_rows_per_second > 0)
 		reader->next_start_us = Max(reader->next_start_us, start_us +
 									(int64) (rows * 1e6 / limits->max_rows_per_second));
