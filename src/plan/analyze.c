@@ -176,7 +176,7 @@ se_plan_create_view(const SeViewRequest *request)
 	plan->stream = sq->stream;
 	plan->delta_sql = se_plan_delta_sql(sq, split);
 	plan->state = se_plan_make_state(request, split);
-	plan->merge_sql = se_plan_merge_sql(split, plan->state);
+	plan->merge_sql = se_plan_merge_sql(sq, split);
 	plan->view = se_plan_make_view(request, sq, split, plan->state);
 	se_sql_settings_end(settings);
 

@@ -149,11 +149,12 @@ append_list(StringInfo buf, const char *item)
 }
 
 char *
-se_plan_merge_sql(SeSplit *split, Oid state)
+se_plan_merge_sql(const SeQuery *sq, const SeSplit *split)
 {
 	StringInfoData columns;
 	StringInfoData values;
 	StringInfoData keys;
+	StringInfoData order;
 	StringInfoData sets;
 	StringInfoData sql;
 	char	   *changed = changed_condition(split->states);
@@ -162,9 +163,24 @@ se_plan_merge_sql(SeSplit *split, Oid state)
 	initStringInfo(&columns);
 	initStringInfo(&values);
 	initStringInfo(&keys);
+	initStringInfo(&order);
 	initStringInfo(&sets);
 	foreach(lc, split->keys)
-		append_list(&keys, quote_identifier(((SeKey *) lfirst(lc))->column));
+	{
+		SeKey	   *key = lfirst(lc);
+
+		append_list(&keys, quote_identifier(key->column));
+		if (!se_plan_key_is_bound(sq, key))
+			append_list(&order, quote_identifier(key->column));
+	}
+	/* a batch has few windows: compared first, they would mostly be equal */
+	foreach(lc, split->keys)
+	{
+		SeKey	   *key = lfirst(lc);
+
+		if (se_plan_key_is_bound(sq, key))
+			append_list(&order, quote_identifier(key->column));
+	}
 	append_list(&values, keys.data);
 	if (split->keys == NIL)
 	{
@@ -187,7 +203,7 @@ se_plan_merge_sql(SeSplit *split, Oid state)
 					 " AS s (%s) SELECT %s FROM " SE_DELTA_NAME,
 					 columns.data, values.data);
 	if (split->keys != NIL)
-		appendStringInfo(&sql, " ORDER BY %s", keys.data);
+		appendStringInfo(&sql, " ORDER BY %s", order.data);
 	if (split->states == NIL)
 		appendStringInfo(&sql, " ON CONFLICT (%s) DO NOTHING", keys.data);
 	else

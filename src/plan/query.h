@@ -105,6 +105,8 @@ extern Node *se_plan_final(const SeAggregate *agg, Node *state,
 
 /* windows.c */
 extern void se_plan_find_window(SeQuery *sq);
+/* Is that group key the window's start (1) or its end (2)?  Else 0. */
+extern int	se_plan_key_is_bound(const SeQuery *sq, const SeKey *key);
 /* Refuses uses of an overlapping window's bounds that panes cannot answer. */
 extern void se_plan_refuse_window_use(SeQuery *sq, SeSplit *split);
 /* Lets the delta group by panes where the user's query groups by windows. */
@@ -115,6 +117,6 @@ extern char *se_plan_state_source(SeQuery *sq, SeSplit *split, Oid state);
 /* merge.c */
 extern char *se_plan_aggregate_literal(const SeAggregate *agg);
 extern char *se_plan_types_array(const SeAggregate *agg);
-extern char *se_plan_merge_sql(SeSplit *split, Oid state);
+extern char *se_plan_merge_sql(const SeQuery *sq, const SeSplit *split);
 
 #endif							/* SE_PLAN_QUERY_H */

@@ -148,12 +148,13 @@ find_bound_walker(Node *node, SeQuery *sq)
 	return expression_tree_walker(node, find_bound_walker, sq);
 }
 
-static int
-bound_of_key(const SeQuery *sq, const SeKey *key)
+int
+se_plan_key_is_bound(const SeQuery *sq, const SeKey *key)
 {
 	Var		   *var = (Var *) key->tle->expr;
 
-	return IsA(var, Var) && var->varno == sq->window.rti ? var->varattno : 0;
+	return sq->window.function != NULL && IsA(var, Var) &&
+		var->varno == sq->window.rti ? var->varattno : 0;
 }
 
 void
@@ -169,7 +170,7 @@ se_plan_refuse_window_use(SeQuery *sq, SeSplit *split)
 	{
 		SeKey	   *key = lfirst(lc);
 
-		if (bound_of_key(sq, key) > 0)
+		if (se_plan_key_is_bound(sq, key) > 0)
 			grouped = true;
 		else
 			(void) find_bound_walker((Node *) key->tle->expr, sq);
@@ -255,9 +256,9 @@ pane_start(const SeQuery *sq, const SeSplit *split)
 	{
 		SeKey	   *key = lfirst(lc);
 
-		if (bound_of_key(sq, key) == WINDOW_START)
+		if (se_plan_key_is_bound(sq, key) == WINDOW_START)
 			return psprintf("s.%s", quote_identifier(key->column));
-		if (bound_of_key(sq, key) == WINDOW_END)
+		if (se_plan_key_is_bound(sq, key) == WINDOW_END)
 			end = key;
 	}
 	Assert(end != NULL);
@@ -284,7 +285,7 @@ se_plan_state_source(SeQuery *sq, SeSplit *split, Oid state)
 	{
 		SeKey	   *key = lfirst(lc);
 		const char *column = quote_identifier(key->column);
-		int			bound = bound_of_key(sq, key);
+		int			bound = se_plan_key_is_bound(sq, key);
 		const char *value = bound == WINDOW_START ? "w.window_start" :
 			bound == WINDOW_END ? "w.window_end" : psprintf("s.%s", column);
 

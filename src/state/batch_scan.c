@@ -39,12 +39,10 @@ next_row(ScanState *node)
 	BatchScan  *scan = (BatchScan *) node;
 	TupleTableSlot *slot = node->ss_ScanTupleSlot;
 
-	ExecClearTuple(slot);
 	if (scan->next >= scan->range->n)
-		return slot;
-	se_rows_get(scan->range->rows, scan->range->first + scan->next++,
-				slot->tts_values, slot->tts_isnull);
-	return ExecStoreVirtualTuple(slot);
+		return ExecClearTuple(slot);
+	se_rows_show(scan->range->rows, scan->range->first + scan->next++, slot);
+	return slot;
 }
 
 static bool

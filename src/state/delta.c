@@ -77,6 +77,14 @@ se_state_plan_delta(const char *delta_sql, TupleDesc batch, double batch_rows)
 	settings = NewGUCNestLevel();
 	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
+
+	/*
+	 * Nothing is known about the columns of a batch, so the planner expects few
+	 * rows behind a WHERE and would sort them: four times the cost of hashing
+	 * when there are many.
+	 */
+	(void) set_config_option("enable_sort", "off", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
 	stmt = pg_plan_query(query, delta_sql, 0, NULL);
 	AtEOXact_GUC(true, settings);
 

@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "access/detoast.h"
+#include "executor/tuptable.h"
 #include "utils/memutils.h"
 
 #include "compat.h"
@@ -189,11 +190,11 @@ se_rows_add(SeRows *rows, const Datum *values, const bool *isnull)
 }
 
 void
-se_rows_get(const SeRows *rows, int i, Datum *values, bool *isnull)
+se_rows_show(const SeRows *rows, int i, TupleTableSlot *slot)
 {
-	Assert(i >= 0 && i < rows->n);
-	memcpy(values, rows->values + (Size) i * rows->natts,
-		   sizeof(Datum) * rows->natts);
-	memcpy(isnull, rows->isnull + (Size) i * rows->natts,
-		   sizeof(bool) * rows->natts);
+	Assert(i >= 0 && i < rows->n && TTS_IS_VIRTUAL(slot));
+	ExecClearTuple(slot);
+	slot->tts_values = rows->values + (Size) i * rows->natts;
+	slot->tts_isnull = rows->isnull + (Size) i * rows->natts;
+	ExecStoreVirtualTuple(slot);
 }

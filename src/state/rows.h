@@ -10,6 +10,7 @@
 #define SE_STATE_ROWS_H
 
 #include "access/tupdesc.h"
+#include "executor/tuptable.h"
 #include "nodes/plannodes.h"
 
 typedef struct SeRows SeRows;
@@ -39,8 +40,10 @@ extern void se_rows_add(SeRows *rows, const Datum *values,
  */
 extern void se_batch_scan_replace(PlannedStmt *stmt, TupleDesc batch);
 
-/* rows.c for batch_scan.c */
-extern void se_rows_get(const SeRows *rows, int i, Datum *values,
-						bool *isnull);
+/*
+ * rows.c for batch_scan.c: lets a virtual slot show one row, where it lies.
+ * Nobody may materialize that slot: the copies would take the row's place.
+ */
+extern void se_rows_show(const SeRows *rows, int i, TupleTableSlot *slot);
 
 #endif							/* SE_STATE_ROWS_H */
