@@ -50,6 +50,7 @@ CREATE TABLE stream.catalog_partitions (
 	next_offset bigint NOT NULL,
 	watermark timestamptz,
 	last_record_at timestamptz,
+	closed_to timestamptz,
 	PRIMARY KEY (stream, partition)
 ) WITH (fillfactor = 30, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_scale_factor = 0);
 COMMENT ON TABLE stream.catalog_partitions IS 'next offset and watermark of each partition, committed together with the results';
@@ -62,6 +63,8 @@ CREATE TABLE stream.catalog_views (
 	query text NOT NULL,
 	delta_sql text NOT NULL,
 	merge_sql text NOT NULL,
+	late_sql text,
+	late_rows regclass,
 	emit text NOT NULL,
 	state_ttl interval,
 	allowed_lateness interval,
@@ -253,6 +256,13 @@ AS 'MODULE_PATHNAME', 'se_sql_get_partitions'
 LANGUAGE C VOLATILE STRICT;
 COMMENT ON FUNCTION stream.get_partitions() IS 'what the view stream.partitions shows';
 
+CREATE FUNCTION stream.watermark(stream regclass)
+RETURNS timestamptz
+AS 'MODULE_PATHNAME', 'se_sql_watermark'
+LANGUAGE C STABLE STRICT;
+COMMENT ON FUNCTION stream.watermark(regclass)
+	IS 'windows that end here or before take no more rows; -infinity: none does';
+
 CREATE VIEW stream.partitions AS
 	SELECT stream, partition, worker_pid, next_offset, high_watermark, lag,
 		watermark, idle, last_record_at
@@ -396,6 +406,34 @@ LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 6
 AS 'MODULE_PATHNAME', 'se_sql_cumulate';
 COMMENT ON FUNCTION stream.cumulate(timestamp, interval, interval, interval) IS
 'the windows that ts is in, growing by step up to size, for FROM: FROM events, stream.cumulate(event_time, ''1 h'', ''1 day'')';
+
+CREATE FUNCTION stream.hop_closed(ts timestamptz, closed_to timestamptz, slide interval,
+								  size interval, "offset" interval)
+RETURNS timestamptz LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'se_sql_hop_closed';
+COMMENT ON FUNCTION stream.hop_closed(timestamptz, timestamptz, interval, interval, interval) IS
+'end of the last window of stream.hop that ts is in and that ends at closed_to or before; -infinity: none does';
+
+CREATE FUNCTION stream.hop_closed(ts timestamp, closed_to timestamp, slide interval,
+								  size interval, "offset" interval)
+RETURNS timestamp LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'se_sql_hop_closed';
+COMMENT ON FUNCTION stream.hop_closed(timestamp, timestamp, interval, interval, interval) IS
+'end of the last window of stream.hop that ts is in and that ends at closed_to or before; -infinity: none does';
+
+CREATE FUNCTION stream.cumulate_closed(ts timestamptz, closed_to timestamptz, step interval,
+								  size interval, "offset" interval)
+RETURNS timestamptz LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'se_sql_cumulate_closed';
+COMMENT ON FUNCTION stream.cumulate_closed(timestamptz, timestamptz, interval, interval, interval) IS
+'end of the last window of stream.cumulate that ts is in and that ends at closed_to or before; -infinity: none does';
+
+CREATE FUNCTION stream.cumulate_closed(ts timestamp, closed_to timestamp, step interval,
+								  size interval, "offset" interval)
+RETURNS timestamp LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'se_sql_cumulate_closed';
+COMMENT ON FUNCTION stream.cumulate_closed(timestamp, timestamp, interval, interval, interval) IS
+'end of the last window of stream.cumulate that ts is in and that ends at closed_to or before; -infinity: none does';
 
 /*
  * Transition states of type internal, serialized.  Only our own code makes

@@ -17,12 +17,22 @@ SELECT partition, watermark FROM stream.partitions;
 -- tombstones neither
 SELECT stream.ingest('s', NULL, NULL);
 SELECT partition, watermark, next_offset FROM stream.partitions;
--- the stream's is the least of its partitions
+-- the stream's never goes back, though partitions come that are behind
 SELECT stream.ingest_records('s', ARRAY[
 	(1, NULL, NULL, NULL, '{"at": "2024-01-01T11:00:00Z"}', NULL),
 	(2, NULL, NULL, NULL, '{"at": "2024-01-01T13:00:00Z"}', NULL)]::stream.record[]);
 SELECT partition, watermark FROM stream.partitions ORDER BY 1;
 SELECT stream, watermark FROM stream.status;
+-- otherwise it is the least of its partitions
+SELECT stream.create_stream('least', 'at timestamptz', event_time => 'at', watermark_delay => '10 s');
+SELECT stream.ingest_records('least', ARRAY[
+	(1, NULL, NULL, NULL, '{"at": "2024-01-01T11:00:00Z"}', NULL),
+	(2, NULL, NULL, NULL, '{"at": "2024-01-01T13:00:00Z"}', NULL)]::stream.record[]);
+SELECT watermark, stream.watermark(stream) AS closed FROM stream.status WHERE stream = 'least'::regclass;
+-- what a batch makes of it holds for the next one
+SELECT stream.ingest_records('least', ARRAY[(1, NULL, NULL, NULL, '{"at": "2024-01-01T12:00:00Z"}', NULL)]::stream.record[]);
+SELECT watermark, stream.watermark(stream) AS closed FROM stream.status WHERE stream = 'least'::regclass;
+SELECT stream.drop('least');
 SELECT stream.drop('s');
 
 -- without an event_time the record's time counts

@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "parser/analyze.h"
 #include "parser/parser.h"
 #include "utils/guc.h"
@@ -57,6 +58,7 @@ se_sql_analyze(const char *sql, const char *relation, TupleDesc desc,
 {
 	EphemeralNamedRelation enr = palloc0(sizeof(EphemeralNamedRelationData));
 	QueryEnvironment *env = create_queryEnv();
+	Oid			params[] = {TIMESTAMPTZOID};
 	List	   *raw;
 
 	enr->md.name = unconstify(char *, relation);
@@ -66,6 +68,6 @@ se_sql_analyze(const char *sql, const char *relation, TupleDesc desc,
 	register_ENR(env, enr);
 
 	raw = raw_parser(sql, RAW_PARSE_DEFAULT);
-	return parse_analyze_fixedparams(linitial_node(RawStmt, raw), sql, NULL, 0,
-									 env);
+	return parse_analyze_fixedparams(linitial_node(RawStmt, raw), sql,
+									 params, lengthof(params), env);
 }

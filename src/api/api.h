@@ -10,6 +10,7 @@
 
 #include "fmgr.h"
 #include "utils/jsonb.h"
+#include "utils/timestamp.h"
 
 #include "../catalog/catalog.h"
 
@@ -17,6 +18,9 @@
 extern void se_api_check_stream_options(const Jsonb *options,
 										const char *format);
 extern void se_api_check_view_options(const Jsonb *options);
+
+/* A span of time that is not negative and whose length is known. */
+extern void se_api_check_interval(const char *argument, const Interval *span);
 
 /* One of a fixed set of words; the error names them. */
 extern void se_api_check_choice(const char *argument, const char *value,

@@ -296,20 +296,6 @@ check_fields(Oid relid, const Jsonb *fields)
 	}
 }
 
-static void
-check_interval(const char *argument, const Interval *span)
-{
-	if (span && (span->time < 0 || span->day < 0 || span->month < 0))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must not be negative", argument)));
-	if (span && span->month != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must not be given in months", argument),
-				 errhint("Months differ in length; use days.")));
-}
-
 /* ---- create_stream ---- */
 
 static void
@@ -403,9 +389,9 @@ check_arguments(const SeStream *s)
 	se_api_check_choice("on_error", s->on_error, error_modes);
 	se_api_check_stream_options(s->options, s->format);
 	check_startup(s);
-	check_interval("watermark_delay", s->watermark_delay);
-	check_interval("allowed_lateness", s->allowed_lateness);
-	check_interval("idle_timeout", s->idle_timeout);
+	se_api_check_interval("watermark_delay", s->watermark_delay);
+	se_api_check_interval("allowed_lateness", s->allowed_lateness);
+	se_api_check_interval("idle_timeout", s->idle_timeout);
 	if (s->workers < 1 || s->workers > 1024)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

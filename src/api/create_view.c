@@ -25,6 +25,7 @@
 #include "../security/security.h"
 #include "../state/state.h"
 #include "../stats/stats.h"
+#include "../window/window.h"
 #include "api.h"
 
 PG_FUNCTION_INFO_V1(se_sql_create_view);
@@ -54,8 +55,9 @@ apply_nothing(const SeView *view)
 {
 	SeViewState *state = se_state_open(view);
 	SeRowRange	nothing = {NULL, 0, 0};
+	int64		late_rows = 0;
 
-	(void) se_state_apply(state, &nothing);
+	(void) se_state_apply(state, &nothing, DT_NOBEGIN, &late_rows);
 	se_state_close(state);
 }
 
@@ -76,7 +78,7 @@ has_progress(Oid stream)
 static void
 check_arguments(FunctionCallInfo fcinfo)
 {
-	static const char *const emits[] = {"update", NULL};
+	static const char *const emits[] = {"update", "append", NULL};
 
 	if (PG_ARGISNULL(ARG_NAME) || PG_ARGISNULL(ARG_QUERY) ||
 		PG_ARGISNULL(ARG_EMIT) || PG_ARGISNULL(ARG_OPTIONS))
@@ -92,10 +94,20 @@ check_arguments(FunctionCallInfo fcinfo)
 				 errmsg("state_ttl is not supported yet"),
 				 errhint("Delete old groups from the view's state table, for example from a scheduled job.")));
 	if (!PG_ARGISNULL(ARG_ALLOWED_LATENESS))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("allowed_lateness of a view is not supported yet"),
-				 errhint("No window closes yet: every row counts, however late.")));
+		se_api_check_interval("allowed_lateness",
+							  PG_GETARG_INTERVAL_P(ARG_ALLOWED_LATENESS));
+}
+
+static bool
+keeps_late_rows(const Jsonb *options)
+{
+	static const char *const choices[] = {"keep", "count", NULL};
+	const char *choice = se_catalog_option(options, "late_rows");
+
+	if (choice == NULL)
+		return true;
+	se_api_check_choice("late_rows", choice, choices);
+	return strcmp(choice, "keep") == 0;
 }
 
 Datum
@@ -108,6 +120,7 @@ se_sql_create_view(PG_FUNCTION_ARGS)
 	char	   *relname;
 	Oid			schema;
 	Oid			stream;
+	SeStream   *definition;
 
 	se_stats_require();
 	check_arguments(fcinfo);
@@ -116,10 +129,19 @@ se_sql_create_view(PG_FUNCTION_ARGS)
 	request.schema = get_namespace_name(schema);
 	request.name = relname;
 	request.query = text_to_cstring(PG_GETARG_TEXT_PP(ARG_QUERY));
-	request.emit = text_to_cstring(PG_GETARG_TEXT_PP(ARG_EMIT));
+	view.emit = text_to_cstring(PG_GETARG_TEXT_PP(ARG_EMIT));
+	view.options = PG_GETARG_JSONB_P(ARG_OPTIONS);
+	if (!PG_ARGISNULL(ARG_ALLOWED_LATENESS))
+		view.allowed_lateness = PG_GETARG_INTERVAL_P(ARG_ALLOWED_LATENESS);
 
 	stream = se_plan_find_stream(request.query);
-	(void) se_api_lock_stream(stream);
+	definition = se_api_lock_stream(stream);
+	request.append = strcmp(view.emit, "append") == 0;
+	request.keep_late = keeps_late_rows(view.options);
+	request.watermark = definition->watermark_delay != NULL;
+	request.lateness_us =
+		se_window_duration(view.allowed_lateness ? view.allowed_lateness :
+					definition->allowed_lateness);
 	se_security_become(se_security_owner(stream), &saved);
 	plan = se_plan_create_view(&request);
 	CommandCounterIncrement();
@@ -132,8 +154,8 @@ se_sql_create_view(PG_FUNCTION_ARGS)
 	view.query = (char *) request.query;
 	view.delta_sql = plan->delta_sql;
 	view.merge_sql = plan->merge_sql;
-	view.emit = (char *) request.emit;
-	view.options = PG_GETARG_JSONB_P(ARG_OPTIONS);
+	view.late_sql = plan->late_sql;
+	view.late_rows = plan->late_rows;
 	se_catalog_add_view(&view);
 	se_api_note_made(view.relid);
 	apply_nothing(&view);

@@ -148,6 +148,7 @@ follow_stream_owner(const SeStream *stream)
 		SeView	   *view = lfirst(lc);
 
 		give_to(view->state, owner);
+		give_to(view->late_rows, owner);
 		give_to(view->relid, owner);
 	}
 }

@@ -98,6 +98,7 @@ position_of(SeProgress *progress, List **rows, int32 partition)
 	row.relid = progress->relid;
 	row.partition = partition;
 	row.watermark = DT_NOBEGIN;
+	row.closed_to = DT_NOBEGIN;
 	se_catalog_add_partition(&row);
 	return se_progress_add(progress, &row);
 }

@@ -16,16 +16,19 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "../catalog/catalog.h"
 #include "../guc.h"
+#include "../ingest/ingest.h"
 #include "../stats/stats.h"
 #include "api.h"
 
 PG_FUNCTION_INFO_V1(se_sql_get_status);
 PG_FUNCTION_INFO_V1(se_sql_get_partitions);
 PG_FUNCTION_INFO_V1(se_sql_get_views);
+PG_FUNCTION_INFO_V1(se_sql_watermark);
 
 static bool
 may_see(Oid relid)
@@ -129,9 +132,8 @@ partition_lag(const SePartition *row, SePartitionStats *stats)
 static Totals
 add_up(const SeStream *stream)
 {
-	Totals		t = {0, DT_NOEND};
+	Totals		t = {0, se_watermark_next(stream)};
 	List	   *rows = se_catalog_list_partitions(stream->relid);
-	bool		any = false;
 	ListCell   *lc;
 
 	foreach(lc, rows)
@@ -144,13 +146,7 @@ add_up(const SeStream *stream)
 
 		if (row->partition >= 0 && stream->server)
 			t.lag = (lag < 0 || t.lag < 0) ? -1 : t.lag + lag;
-		if (stats && pg_atomic_read_u32(&stats->idle))
-			continue;
-		t.watermark = Min(t.watermark, row->watermark);
-		any = true;
 	}
-	if (!any || stream->watermark_delay == NULL)
-		t.watermark = DT_NOBEGIN;
 	if (rows == NIL && stream->server)
 		t.lag = -1;
 	return t;
@@ -224,7 +220,8 @@ se_sql_get_status(PG_FUNCTION_ARGS)
 }
 
 static void
-put_partition(ReturnSetInfo *rsinfo, const SePartition *row)
+put_partition(ReturnSetInfo *rsinfo, const SeStream *stream,
+			  const SePartition *row)
 {
 	SePartitionStats *stats = se_stats_partition(MyDatabaseId, row->relid,
 												 row->partition, false);
@@ -244,7 +241,7 @@ put_partition(ReturnSetInfo *rsinfo, const SePartition *row)
 	v[5] = Int64GetDatum(lag);
 	isnull[6] = TIMESTAMP_NOT_FINITE(row->watermark);
 	v[6] = TimestampTzGetDatum(row->watermark);
-	v[7] = BoolGetDatum(stats && pg_atomic_read_u32(&stats->idle) != 0);
+	v[7] = BoolGetDatum(se_watermark_is_idle(stream, row));
 	isnull[8] = row->last_record_at == 0;
 	v[8] = TimestampTzGetDatum(row->last_record_at);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, v, isnull);
@@ -269,7 +266,7 @@ se_sql_get_partitions(PG_FUNCTION_ARGS)
 			continue;
 		rows = se_catalog_list_partitions(stream->relid);
 		foreach(lc2, rows)
-			put_partition(rsinfo, lfirst(lc2));
+			put_partition(rsinfo, stream, lfirst(lc2));
 	}
 	return (Datum) 0;
 }
@@ -309,4 +306,13 @@ se_sql_get_views(PG_FUNCTION_ARGS)
 			put_view(rsinfo, view);
 	}
 	return (Datum) 0;
+}
+
+/* stream.watermark(stream): as of the query's snapshot, for views. */
+Datum
+se_sql_watermark(PG_FUNCTION_ARGS)
+{
+	SeStream   *stream = se_catalog_get_stream(PG_GETARG_OID(0), false);
+
+	PG_RETURN_TIMESTAMPTZ(se_watermark_closed(stream, GetActiveSnapshot()));
 }

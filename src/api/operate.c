@@ -98,6 +98,7 @@ set_offset(Oid stream, int32 partition, int64 offset)
 	row.partition = partition;
 	row.next_offset = offset;
 	row.watermark = DT_NOBEGIN;
+	row.closed_to = DT_NOBEGIN;
 	se_catalog_add_partition(&row);
 }
 

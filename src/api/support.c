@@ -143,5 +143,21 @@ se_api_check_stream_options(const Jsonb *options, const char *format)
 void
 se_api_check_view_options(const Jsonb *options)
 {
-	check_options(options, NULL, NULL, NULL);
+	static const char *const names[] = {"late_rows", NULL};
+
+	check_options(options, names, NULL, NULL);
+}
+
+void
+se_api_check_interval(const char *argument, const Interval *span)
+{
+	if (span && (span->time < 0 || span->day < 0 || span->month < 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must not be negative", argument)));
+	if (span && span->month != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must not be given in months", argument),
+				 errhint("Months differ in length; use days.")));
 }

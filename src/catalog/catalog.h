@@ -14,9 +14,11 @@
 #ifndef SE_CATALOG_H
 #define SE_CATALOG_H
 
+#include "access/tupdesc.h"
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 #include "utils/jsonb.h"
+#include "utils/snapshot.h"
 #include "utils/timestamp.h"
 
 typedef struct SeStream
@@ -53,6 +55,8 @@ typedef struct SePartition
 	int64		next_offset;
 	TimestampTz watermark;		/* max event time - delay; DT_NOBEGIN: none */
 	TimestampTz last_record_at; /* wall clock; 0: never */
+	TimestampTz closed_to;		/* the stream's watermark that the last batch
+								 * went by; DT_NOBEGIN: none */
 } SePartition;
 
 typedef struct SeView
@@ -64,7 +68,10 @@ typedef struct SeView
 	char	   *query;			/* as the user wrote it */
 	char	   *delta_sql;		/* plan/ wrote it: keys and partial aggregates */
 	char	   *merge_sql;		/* plan/ wrote it: INSERT ... ON CONFLICT */
-	char	   *emit;			/* update */
+	char	   *late_sql;		/* plan/ wrote it: the batch's rows that come late
+								 * for all their windows; NULL: none can */
+	Oid			late_rows;		/* name_late_rows; InvalidOid: they are counted */
+	char	   *emit;			/* update, append */
 	Interval   *state_ttl;		/* NULL: kept for ever */
 	Interval   *allowed_lateness;	/* NULL: the stream's */
 	Jsonb	   *options;
@@ -77,6 +84,15 @@ typedef struct SeView
  */
 #define SE_BATCH_NAME "se_batch"
 #define SE_DELTA_NAME "se_delta"
+#define SE_LATE_NAME "se_late"
+
+/*
+ * The row type of se_batch: the stream's columns, then the record's partition
+ * (integer) and offset (bigint) under names that no one gives to columns.
+ */
+extern TupleDesc se_catalog_batch_type(Oid stream);
+#define SE_BATCH_PARTITION	"@se_partition"
+#define SE_BATCH_OFFSET		"@se_offset"
 
 #define SE_VIEW_AGGREGATE	'a'
 
@@ -95,7 +111,9 @@ extern void se_catalog_set_startup_mode(Oid relid, const char *mode,
 										Jsonb *options);
 extern bool se_catalog_delete_stream(Oid relid);
 
-extern List *se_catalog_list_partitions(Oid stream);	/* of SePartition */
+/* Of SePartition, in order; snapshot NULL: what is committed now. */
+extern List *se_catalog_list_partitions(Oid stream);
+extern List *se_catalog_list_partitions_at(Oid stream, Snapshot snapshot);
 extern void se_catalog_add_partition(const SePartition *partition);
 extern void se_catalog_delete_partitions(Oid stream);
 

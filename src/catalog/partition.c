@@ -26,7 +26,7 @@
 enum
 {
 	COL_STREAM, COL_PARTITION, COL_NEXT_OFFSET, COL_WATERMARK,
-	COL_LAST_RECORD_AT,
+	COL_LAST_RECORD_AT, COL_CLOSED_TO,
 	NCOLS
 };
 
@@ -39,7 +39,9 @@ fill_values(const SePartition *p, Datum *values, bool *isnull)
 	values[COL_WATERMARK] = TimestampTzGetDatum(p->watermark);
 	values[COL_LAST_RECORD_AT] = TimestampTzGetDatum(p->last_record_at);
 	isnull[COL_WATERMARK] = TIMESTAMP_IS_NOBEGIN(p->watermark);
+	values[COL_CLOSED_TO] = TimestampTzGetDatum(p->closed_to);
 	isnull[COL_LAST_RECORD_AT] = (p->last_record_at == 0);
+	isnull[COL_CLOSED_TO] = TIMESTAMP_IS_NOBEGIN(p->closed_to);
 }
 
 void
@@ -55,10 +57,16 @@ se_catalog_add_partition(const SePartition *partition)
 List *
 se_catalog_list_partitions(Oid stream)
 {
+	return se_catalog_list_partitions_at(stream, NULL);
+}
+
+List *
+se_catalog_list_partitions_at(Oid stream, Snapshot snapshot)
+{
 	SeRowScan	rows;
 	List	   *partitions = NIL;
 
-	se_row_begin(&rows, TABLE, AccessShareLock, 1, stream, 0);
+	se_row_begin_at(&rows, TABLE, AccessShareLock, 1, stream, 0, snapshot);
 	while (se_row_next(&rows))
 	{
 		SePartition *p = palloc0(sizeof(SePartition));
@@ -71,6 +79,8 @@ se_catalog_list_partitions(Oid stream)
 		if (!rows.isnull[COL_LAST_RECORD_AT])
 			p->last_record_at =
 				DatumGetTimestampTz(rows.values[COL_LAST_RECORD_AT]);
+		p->closed_to = rows.isnull[COL_CLOSED_TO] ? DT_NOBEGIN :
+			DatumGetTimestampTz(rows.values[COL_CLOSED_TO]);
 		partitions = lappend(partitions, p);
 	}
 	se_row_end(&rows);

@@ -74,8 +74,8 @@ own_relation(const char *name)
 }
 
 void
-se_row_begin(SeRowScan *rows, const char *table, LOCKMODE lockmode,
-			 int nkeys, Oid key1, int32 key2)
+se_row_begin_at(SeRowScan *rows, const char *table, LOCKMODE lockmode,
+				int nkeys, Oid key1, int32 key2, Snapshot snapshot)
 {
 	ScanKeyData keys[2];
 	char		pkey[NAMEDATALEN];
@@ -89,7 +89,14 @@ se_row_begin(SeRowScan *rows, const char *table, LOCKMODE lockmode,
 	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT4EQ,
 				Int32GetDatum(key2));
 	rows->scan = systable_beginscan(rows->rel, own_relation(pkey), true,
-									NULL, nkeys, keys);
+									snapshot, nkeys, keys);
+}
+
+void
+se_row_begin(SeRowScan *rows, const char *table, LOCKMODE lockmode,
+			 int nkeys, Oid key1, int32 key2)
+{
+	se_row_begin_at(rows, table, lockmode, nkeys, key1, key2, NULL);
 }
 
 bool

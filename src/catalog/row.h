@@ -12,6 +12,7 @@
 #include "access/htup.h"
 #include "access/skey.h"
 #include "utils/relcache.h"
+#include "utils/snapshot.h"
 
 #define SE_MAX_COLUMNS 20
 
@@ -32,6 +33,10 @@ typedef struct SeRowScan
  */
 extern void se_row_begin(SeRowScan *rows, const char *table,
 						 LOCKMODE lockmode, int nkeys, Oid key1, int32 key2);
+/* The same as of a snapshot; NULL: what is committed now. */
+extern void se_row_begin_at(SeRowScan *rows, const char *table,
+							LOCKMODE lockmode, int nkeys, Oid key1,
+							int32 key2, Snapshot snapshot);
 extern bool se_row_next(SeRowScan *rows);	/* fills values and isnull */
 extern void se_row_end(SeRowScan *rows);
 

@@ -15,10 +15,12 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/typcache.h"
 
 #include "catalog.h"
 #include "row.h"
@@ -242,4 +244,19 @@ se_catalog_delete_stream(Oid relid)
 		se_row_delete(&rows);
 	se_row_end(&rows);
 	return found;
+}
+
+TupleDesc
+se_catalog_batch_type(Oid stream)
+{
+	TupleDesc	shared = lookup_rowtype_tupdesc(get_rel_type_id(stream), -1);
+	int			natts = shared->natts;
+	TupleDesc	result = CreateTemplateTupleDesc(natts + 2);
+
+	for (int i = 1; i <= natts; i++)
+		TupleDescCopyEntry(result, i, shared, i);
+	ReleaseTupleDesc(shared);
+	TupleDescInitEntry(result, natts + 1, SE_BATCH_PARTITION, INT4OID, -1, 0);
+	TupleDescInitEntry(result, natts + 2, SE_BATCH_OFFSET, INT8OID, -1, 0);
+	return result;
 }

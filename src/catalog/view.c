@@ -19,7 +19,7 @@
 enum
 {
 	COL_VIEW, COL_STREAM, COL_STATE, COL_KIND, COL_QUERY, COL_DELTA_SQL,
-	COL_MERGE_SQL, COL_EMIT, COL_STATE_TTL, COL_ALLOWED_LATENESS,
+	COL_MERGE_SQL, COL_LATE_SQL, COL_LATE_ROWS, COL_EMIT, COL_STATE_TTL, COL_ALLOWED_LATENESS,
 	COL_OPTIONS,
 	NCOLS
 };
@@ -37,6 +37,11 @@ se_catalog_add_view(const SeView *v)
 	values[COL_QUERY] = CStringGetTextDatum(v->query);
 	values[COL_DELTA_SQL] = CStringGetTextDatum(v->delta_sql);
 	values[COL_MERGE_SQL] = CStringGetTextDatum(v->merge_sql);
+	isnull[COL_LATE_SQL] = (v->late_sql == NULL);
+	if (v->late_sql)
+		values[COL_LATE_SQL] = CStringGetTextDatum(v->late_sql);
+	isnull[COL_LATE_ROWS] = !OidIsValid(v->late_rows);
+	values[COL_LATE_ROWS] = ObjectIdGetDatum(v->late_rows);
 	values[COL_EMIT] = CStringGetTextDatum(v->emit);
 	isnull[COL_STATE_TTL] = (v->state_ttl == NULL);
 	values[COL_STATE_TTL] = IntervalPGetDatum(v->state_ttl);
@@ -71,6 +76,9 @@ make_view(SeRowScan *rows)
 	v->query = se_row_text(rows, COL_QUERY);
 	v->delta_sql = se_row_text(rows, COL_DELTA_SQL);
 	v->merge_sql = se_row_text(rows, COL_MERGE_SQL);
+	v->late_sql = se_row_text(rows, COL_LATE_SQL);
+	if (!rows->isnull[COL_LATE_ROWS])
+		v->late_rows = DatumGetObjectId(rows->values[COL_LATE_ROWS]);
 	v->emit = se_row_text(rows, COL_EMIT);
 	v->state_ttl = copy_interval(rows, COL_STATE_TTL);
 	v->allowed_lateness = copy_interval(rows, COL_ALLOWED_LATENESS);

@@ -144,8 +144,13 @@ keep_row(SeIngest *ingest)
 	if (ingest->stage_rows)
 		stage_row(ingest);
 	if (ingest->rows)
+	{
+		const SeRecord *record = &ingest->records[ingest->current];
+
 		se_rows_add(ingest->rows, ingest->row->tts_values,
-					ingest->row->tts_isnull);
+					ingest->row->tts_isnull, record->partition,
+					record->offset);
+	}
 	if (ingest->careful)
 		ingest->row_record[ingest->n_rows] = ingest->current;
 	ingest->n_rows++;
@@ -385,6 +390,9 @@ se_ingest_begin(SeIngest *ingest, SeProgress *progress, bool careful,
 	for (int i = 0; i < ingest->n_views; i++)
 		if (ingest->views[i].view->relid == only_view)
 			ingest->only_name = ingest->views[i].name;
+	ingest->watermark = se_watermark_next(ingest->stream);
+	if (progress)
+		progress->watermark = ingest->watermark;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (ingest->stage_rows)
 		se_staging_begin(ingest->staging);
@@ -469,6 +477,8 @@ se_ingest_count(SeIngest *ingest, const SeBatchResult *result,
 			continue;
 		pg_atomic_write_u64(&target->stats->batch_us, target->elapsed_us);
 		pg_atomic_write_u64(&target->stats->groups, target->groups);
+		pg_atomic_fetch_add_u64(&target->stats->late_rows, target->late_rows);
+		pg_atomic_fetch_add_u64(&stats->late_rows, target->late_rows);
 	}
 	se_stats_count_batch(stats, result->rows, result->bytes, elapsed_us);
 }

@@ -22,6 +22,8 @@ typedef struct SeViewTarget
 	char	   *name;			/* qualified, for dead letters */
 	int64		elapsed_us;		/* of the running batch */
 	int64		groups;
+	int64		late_rows;
+	int64		lateness_us;	/* how long windows stay open */
 } SeViewTarget;
 
 struct SeIngest
@@ -62,6 +64,7 @@ struct SeIngest
 	List	   *rejects;		/* not written yet */
 	int			n_rejects;		/* of the batch */
 	int64		bytes;
+	TimestampTz watermark;		/* of the stream, that the batch goes by */
 	SeProgress *progress;
 	bool		stage_rows;
 	Oid			only_view;

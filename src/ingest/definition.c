@@ -22,6 +22,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "../window/window.h"
 #include "batch.h"
 
 #define CHUNK_CONTEXT_SIZE (1024 * 1024)
@@ -101,6 +102,10 @@ open_views(SeIngest *ingest)
 
 		target->view = lfirst(lc);
 		target->state = se_state_open(target->view);
+		target->lateness_us =
+			se_window_duration(target->view->allowed_lateness ?
+						target->view->allowed_lateness :
+						ingest->stream->allowed_lateness);
 		target->stats = se_stats_view(MyDatabaseId, target->view->relid, true);
 		schema = get_rel_namespace(target->view->relid);
 		target->name =
@@ -190,7 +195,7 @@ se_ingest_open(Oid relid, SeHeaderFn header, SeHeadersFn headers)
 	make_slots(ingest);
 	open_views(ingest);
 	if (ingest->n_views > 0)
-		ingest->rows = se_rows_create(ingest->tupdesc);
+		ingest->rows = se_rows_create(se_catalog_batch_type(relid));
 	table_close(rel, NoLock);
 	MemoryContextSwitchTo(old);
 	return ingest;
@@ -215,6 +220,15 @@ SeLimits *
 se_ingest_limits(SeIngest *ingest)
 {
 	return &ingest->limits;
+}
+
+bool
+se_ingest_has_closing(SeIngest *ingest)
+{
+	for (int i = 0; i < ingest->n_views; i++)
+		if (ingest->views[i].view->late_sql != NULL)
+			return true;
+	return false;
 }
 
 SeStreamStats *

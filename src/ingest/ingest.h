@@ -43,6 +43,7 @@ typedef struct SeProgress
 	Oid			relid;
 	Interval	delay;			/* watermark_delay */
 	bool		has_delay;
+	TimestampTz watermark;		/* of the stream, for the running batch */
 	int			n;
 	int			allocated;
 	SePosition *positions;		/* sorted by partition */
@@ -59,8 +60,33 @@ extern SePosition *se_progress_find(SeProgress *progress, int32 partition);
 extern void se_progress_note(SeProgress *progress, SePosition *position,
 							 int64 offset, TimestampTz event_time);
 extern void se_progress_save(SeProgress *progress);	/* in the transaction */
+
+/*
+ * Writes the stream's watermark though nothing was read.  False: there is
+ * nothing to write.  Between batches, in a transaction that will commit.
+ */
+extern bool se_progress_close(SeProgress *progress, TimestampTz watermark);
 extern void se_progress_committed(SeProgress *progress);
 extern void se_progress_reset(SeProgress *progress);	/* after an abort */
+
+/* ---- watermark.c: of a stream, from those of its partitions ---- */
+
+/*
+ * The watermark that a batch which begins now goes by; DT_NOBEGIN: none.  It
+ * never goes back.
+ */
+extern TimestampTz se_watermark_next(const SeStream *stream);
+
+/*
+ * The watermark as of a snapshot that no batch falls short of which is running
+ * then or comes later: a window that ends there has its final rows.
+ */
+extern TimestampTz se_watermark_closed(const SeStream *stream,
+									   Snapshot snapshot);
+
+/* Does the partition hold back the others? */
+extern bool se_watermark_is_idle(const SeStream *stream,
+								 const SePartition *partition);
 
 /* ---- staging.c: the ring of unlogged segments ---- */
 
@@ -133,6 +159,8 @@ extern SeStream *se_ingest_stream(SeIngest *ingest);
 extern SeStreamStats *se_ingest_stats(SeIngest *ingest);
 extern SeStaging *se_ingest_staging(SeIngest *ingest);
 extern SeLimits *se_ingest_limits(SeIngest *ingest);
+/* Has it a view whose windows close? */
+extern bool se_ingest_has_closing(SeIngest *ingest);
 
 /*
  * Takes the lock that keeps DDL on the stream out until the transaction ends.

@@ -26,6 +26,7 @@ se_progress_create(const SeStream *stream)
 
 	progress->relid = stream->relid;
 	progress->context = CurrentMemoryContext;
+	progress->watermark = DT_NOBEGIN;
 	if (stream->watermark_delay)
 	{
 		progress->has_delay = true;
@@ -136,10 +137,24 @@ se_progress_save(SeProgress *progress)
 			continue;
 		row.next_offset = position->next_offset;
 		row.watermark = new_watermark(progress, position);
+		row.closed_to = Max(row.closed_to, progress->watermark);
 		if (position->seen)
 			row.last_record_at = now;
 		se_catalog_advance_partition(&row, position->stored.next_offset);
 	}
+}
+
+bool
+se_progress_close(SeProgress *progress, TimestampTz watermark)
+{
+	SePosition *position = progress->positions;
+
+	if (progress->n == 0 || position->stored.closed_to >= watermark)
+		return false;
+	position->stored.closed_to = watermark;
+	se_catalog_advance_partition(&position->stored,
+								 position->stored.next_offset);
+	return true;
 }
 
 void
@@ -155,6 +170,8 @@ se_progress_committed(SeProgress *progress)
 		{
 			position->stored.watermark = new_watermark(progress, position);
 			position->stored.next_offset = position->next_offset;
+			position->stored.closed_to = Max(position->stored.closed_to,
+											 progress->watermark);
 			if (position->seen)
 				position->stored.last_record_at = now;
 			if (position->stats)

@@ -43,6 +43,9 @@
 #define BEHIND_INTERVAL_US 100000
 #define PACE_SLACK_US 1000		/* how early a batch may start: naps are whole
 								 * milliseconds, rounded up */
+#define CLOSING_DELAY_US 100000	/* after the last batch, and */
+#define CLOSING_INTERVAL_US 1000000 /* while there is none: for idle partitions
+									 * and other workers' */
 #define GATHER_US 200000		/* a batch of a backlog waits no longer for
 								 * more */
 #define CAREFUL_US 60000000		/* one record at fault seldom comes alone */
@@ -199,6 +202,7 @@ add_missing_rows(SeReader *reader, List *rows, int count)
 		row.partition = missing[i].partition;
 		row.next_offset = missing[i].offset;
 		row.watermark = DT_NOBEGIN;
+		row.closed_to = DT_NOBEGIN;
 		se_catalog_add_partition(&row);
 	}
 	ereport(LOG,
@@ -288,6 +292,24 @@ se_reader_find_partitions(SeReader *reader)
 			(int64) se_guc_discovery_interval_ms * 1000;
 }
 
+/* ---- windows that close ---- */
+
+bool
+se_reader_closing_due(SeReader *reader)
+{
+	return reader->assigned && se_clock_us() >= reader->closing_due_us &&
+		se_ingest_has_closing(reader->ingest);
+}
+
+void
+se_reader_close_windows(SeReader *reader)
+{
+	SeStream   *stream = se_ingest_stream(reader->ingest);
+
+	reader->closing_due_us = se_clock_us() + CLOSING_INTERVAL_US;
+	(void) se_progress_close(reader->progress, se_watermark_next(stream));
+}
+
 /* ---- pace ---- */
 
 bool
@@ -303,6 +325,8 @@ se_reader_timeout_ms(SeReader *reader, bool *on_socket)
 	int64		until = Min(reader->partitions_due_us,
 							now + LONGEST_NAP_MS * 1000L);
 
+	if (se_ingest_has_closing(reader->ingest))
+		until = Min(until, reader->closing_due_us);
 	*on_socket = false;
 	if (reader->assigned && reader->next_start_us > now + PACE_SLACK_US)
 		until = Min(until, reader->next_start_us - PACE_SLACK_US);
@@ -449,6 +473,7 @@ se_reader_committed(SeReader *reader, int64 start_us, int64 rows)
 	reader->n_records = 0;
 	reader->last_commit_lsn = XactLastCommitEnd;
 	reader->moved_since_report = true;
+	reader->closing_due_us = se_clock_us() + CLOSING_DELAY_US;
 	if (is_behind(reader))
 		interval = Max(interval, BEHIND_INTERVAL_US);
 	/* from when it was due: what it started early, the next one waits longer */

@@ -41,6 +41,7 @@ typedef struct SeReader
 	int64		careful_until_us;
 	int64		partitions_due_us;
 	int64		report_due_us;
+	int64		closing_due_us;
 
 	/* group offsets on their way to the broker once flushed */
 	SePartitionOffset *report;
@@ -59,6 +60,13 @@ extern void se_reader_define(SeReader *reader, Oid relid);
 /* Finds and assigns partitions; in a transaction. */
 extern bool se_reader_partitions_due(SeReader *reader);
 extern void se_reader_find_partitions(SeReader *reader);
+
+/*
+ * Once nothing comes any more, or only for other workers: tells readers how
+ * far windows are closed.  In a transaction, between batches.
+ */
+extern bool se_reader_closing_due(SeReader *reader);
+extern void se_reader_close_windows(SeReader *reader);
 
 /* Pacing: may a batch start now?  And how long is there nothing to do? */
 extern bool se_reader_may_start(SeReader *reader);

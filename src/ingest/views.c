@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "common/int.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -22,13 +23,28 @@
 #include "../clock.h"
 #include "batch.h"
 
+/* Windows of the view that end here or before are closed. */
+static TimestampTz
+closed_to(const SeIngest *ingest, const SeViewTarget *target)
+{
+	TimestampTz result;
+
+	if (TIMESTAMP_NOT_FINITE(ingest->watermark) ||
+		pg_sub_s64_overflow(ingest->watermark, target->lateness_us, &result) ||
+		!IS_VALID_TIMESTAMP(result))
+		return DT_NOBEGIN;
+	return result;
+}
+
 static void
 apply_view(SeIngest *ingest, SeViewTarget *target, int low, int high)
 {
 	SeRowRange	range = {ingest->rows, low, high - low};
 	int64		start = se_clock_us();
 
-	target->groups += se_state_apply(target->state, &range);
+	target->groups += se_state_apply(target->state, &range,
+									 closed_to(ingest, target),
+									 &target->late_rows);
 	target->elapsed_us += se_clock_us() - start;
 }
 
@@ -42,6 +58,8 @@ try_view(SeIngest *ingest, SeViewTarget *target, int low, int high)
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	ErrorData  *volatile error = NULL;
+	int64		groups = target->groups;
+	int64		late_rows = target->late_rows;
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
@@ -60,6 +78,8 @@ try_view(SeIngest *ingest, SeViewTarget *target, int low, int high)
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
+		target->groups = groups;
+		target->late_rows = late_rows;
 		if (!se_ingest_is_poison(error->sqlerrcode))
 			ReThrowError(error);
 	}
@@ -101,11 +121,12 @@ se_batch_apply_views(SeIngest *ingest)
 	{
 		SeViewTarget *target = &ingest->views[i];
 
+		target->elapsed_us = 0;
+		target->groups = 0;
+		target->late_rows = 0;
 		if (OidIsValid(ingest->only_view) &&
 			target->view->relid != ingest->only_view)
 			continue;
-		target->elapsed_us = 0;
-		target->groups = 0;
 		if (ingest->careful)
 			apply_carefully(ingest, target, 0, ingest->n_rows);
 		else

@@ -288,6 +288,17 @@ tick(SeReader *reader)
 		se_staging_tick(se_ingest_staging(reader->ingest));
 		commit();
 	}
+	if (se_reader_closing_due(reader))
+	{
+		begin("closing windows");
+		if (se_ingest_lock(reader->ingest))
+		{
+			PushActiveSnapshot(GetTransactionSnapshot());
+			se_reader_close_windows(reader);
+			PopActiveSnapshot();
+		}
+		commit();
+	}
 	if (se_reader_partitions_due(reader))
 	{
 		begin("looking for partitions");

@@ -53,15 +53,15 @@ se_plan_error_text(ErrorContextCallback *callback, const char *text)
 	error_context_stack = callback;
 }
 
-static Query *
-analyze_text(const char *text)
+Query *
+se_plan_analyze_text(const char *text, const Oid *params, int nparams)
 {
 	List	   *raw = raw_parser(text, RAW_PARSE_DEFAULT);
 	Query	   *query = NULL;
 
 	if (list_length(raw) == 1)
 		query = parse_analyze_fixedparams(linitial_node(RawStmt, raw), text,
-										  NULL, 0, NULL);
+										  params, nparams, NULL);
 	if (query == NULL || query->commandType != CMD_SELECT)
 		ereport(ERROR,
 				(errcode(ERRCODE_SYNTAX_ERROR),
@@ -75,7 +75,7 @@ se_plan_analyze(const char *text)
 	SeQuery    *sq = palloc0(sizeof(SeQuery));
 
 	sq->text = text;
-	sq->query = analyze_text(text);
+	sq->query = se_plan_analyze_text(text, NULL, 0);
 	return sq;
 }
 
@@ -151,13 +151,8 @@ se_plan_create_view(const SeViewRequest *request)
 	ErrorContextCallback callback;
 	SeQuery    *sq;
 	SeSplit    *split;
+	bool		windowed;
 	int			settings;
-
-	if (strcmp(request->emit, "update") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("emit \"%s\" is not supported", request->emit),
-				 errhint("Use emit => 'update'.")));
 
 	se_plan_error_text(&callback, request->query);
 	sq = se_plan_analyze(request->query);
@@ -168,14 +163,20 @@ se_plan_create_view(const SeViewRequest *request)
 	split = se_plan_split(sq);
 	se_plan_refuse_keys(sq, split);
 	se_plan_refuse_window_use(sq, split);
+	windowed = se_plan_is_windowed(sq, split);
+	se_plan_refuse_emit(sq, request, windowed);
 	se_plan_use_panes(sq, split->delta);
 
 	error_context_stack = callback.previous;
 
 	settings = se_sql_settings_begin();
 	plan->stream = sq->stream;
-	plan->delta_sql = se_plan_delta_sql(sq, split);
+	if (windowed && request->watermark)
+		se_plan_drop_late(sq, split, plan);
+	plan->delta_sql = se_plan_deparse_delta(sq, split->delta);
 	plan->state = se_plan_make_state(request, split);
+	if (plan->late_sql && request->keep_late)
+		plan->late_rows = se_plan_make_late_rows(request, sq, plan->state);
 	plan->merge_sql = se_plan_merge_sql(sq, split);
 	plan->view = se_plan_make_view(request, sq, split, plan->state);
 	se_sql_settings_end(settings);

@@ -17,7 +17,10 @@ typedef struct SeViewRequest
 	const char *schema;			/* where the view and its state go */
 	const char *name;
 	const char *query;			/* the user's text */
-	const char *emit;			/* update */
+	bool		append;			/* show windows when they are closed */
+	bool		keep_late;		/* late rows, else they are counted */
+	bool		watermark;		/* the stream has one */
+	int64		lateness_us;	/* how long windows stay open */
 } SeViewRequest;
 
 typedef struct SeViewPlan
@@ -25,6 +28,8 @@ typedef struct SeViewPlan
 	Oid			stream;			/* relid of the stream in its FROM */
 	Oid			state;			/* relid of the state table made */
 	Oid			view;			/* relid of the view made */
+	Oid			late_rows;		/* relid of the table of late rows, or none */
+	char	   *late_sql;		/* reads SE_BATCH_NAME; NULL: no row is late */
 	char	   *delta_sql;		/* reads SE_BATCH_NAME */
 	char	   *merge_sql;		/* reads SE_DELTA_NAME */
 } SeViewPlan;

@@ -58,6 +58,7 @@ typedef struct SeSplit
 	List	   *target;			/* the user's columns, join aliases flattened */
 	Node	   *having;
 	Query	   *delta;			/* keys and bare aggregates; still FROM stream */
+	SeKey	   *late_after;		/* the one of lateness.c, or NULL */
 } SeSplit;
 
 /* Key column of a view without GROUP BY, whose state is one row. */
@@ -70,6 +71,8 @@ typedef struct SeSplit
 
 /* analyze.c */
 extern SeQuery *se_plan_analyze(const char *text);
+extern Query *se_plan_analyze_text(const char *text, const Oid *params,
+								   int nparams);
 /* Errors that are raised meanwhile point into this text of the user's. */
 extern void se_plan_error_text(ErrorContextCallback *callback,
 							   const char *text);
@@ -81,6 +84,8 @@ extern void se_plan_refuse_hidden_streams(SeQuery *sq);
 extern void se_plan_refuse_sources(SeQuery *sq);
 extern void se_plan_refuse_grouping(SeQuery *sq);
 extern void se_plan_refuse_keys(SeQuery *sq, SeSplit *split);
+extern void se_plan_refuse_emit(SeQuery *sq, const SeViewRequest *request,
+								bool windowed);
 extern void se_plan_refuse_aggregate(SeQuery *sq, Aggref *aggref,
 									 const SeAggregate *agg);
 extern int	se_plan_position(const SeQuery *sq, int location);
@@ -90,9 +95,11 @@ extern bool se_plan_is_ours(Oid fn, const char *name);
 
 /* split.c */
 extern SeSplit *se_plan_split(SeQuery *sq);
-extern char *se_plan_delta_sql(SeQuery *sq, SeSplit *split);
+/* A query like the delta, with the batch in the stream's place. */
+extern char *se_plan_deparse_delta(SeQuery *sq, Query *delta);
 
 /* relations.c */
+extern void se_plan_execute(const char *sql);
 extern Oid	se_plan_make_state(const SeViewRequest *request, SeSplit *split);
 extern Oid	se_plan_make_view(const SeViewRequest *request, SeQuery *sq,
 							  SeSplit *split, Oid state);
@@ -112,7 +119,24 @@ extern void se_plan_refuse_window_use(SeQuery *sq, SeSplit *split);
 /* Lets the delta group by panes where the user's query groups by windows. */
 extern void se_plan_use_panes(SeQuery *sq, Query *delta);
 /* What the view reads as "s": the state table, or its panes as windows. */
-extern char *se_plan_state_source(SeQuery *sq, SeSplit *split, Oid state);
+extern char *se_plan_state_source(const SeViewRequest *request, SeQuery *sq,
+								  SeSplit *split, Oid state);
+/* The window's end from the columns of the state table "s". */
+extern char *se_plan_window_end(const SeQuery *sq, const SeSplit *split);
+extern Const *se_plan_interval_const(int64 us);
+extern char *se_plan_interval_literal(int64 us);
+
+/* lateness.c */
+/* Is one of the window's bounds a group key? */
+extern bool se_plan_is_windowed(const SeQuery *sq, const SeSplit *split);
+/* Lets the delta leave rows out that come late; fills plan->late_sql. */
+extern void se_plan_drop_late(SeQuery *sq, SeSplit *split, SeViewPlan *plan);
+/* True in SQL when the window that ends there is closed. */
+extern char *se_plan_closed_condition(const SeQuery *sq,
+									  const SeViewRequest *request,
+									  const char *window_end);
+extern Oid	se_plan_make_late_rows(const SeViewRequest *request,
+								   const SeQuery *sq, Oid state);
 
 /* merge.c */
 extern char *se_plan_aggregate_literal(const SeAggregate *agg);

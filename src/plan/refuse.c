@@ -336,6 +336,27 @@ se_plan_refuse_keys(SeQuery *sq, SeSplit *split)
 			   errhint("Use functions declared STABLE or IMMUTABLE."));
 }
 
+/* What asks for windows that close. */
+void
+se_plan_refuse_emit(SeQuery *sq, const SeViewRequest *request, bool windowed)
+{
+	if (!request->append)
+		return;
+	if (!windowed)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("emit \"append\" needs a window among the group keys"),
+				 errdetail("A row appears when its window closes; without a window none ever does."),
+				 errhint("Add a window to FROM and its window_start to GROUP BY, or use emit => 'update'.")));
+	if (!request->watermark)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("emit \"append\" needs a stream with a watermark"),
+				 errdetail("Without a watermark no window closes."),
+				 errhint("Create stream \"%s\" with watermark_delay, or use emit => 'update'.",
+						 get_rel_name(sq->stream))));
+}
+
 /* Aggregates whose states cannot be kept and merged. */
 void
 se_plan_refuse_aggregate(SeQuery *sq, Aggref *aggref, const SeAggregate *agg)

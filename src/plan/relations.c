@@ -37,8 +37,8 @@
 	"fillfactor = 70, autovacuum_vacuum_threshold = 1000, " \
 	"autovacuum_vacuum_scale_factor = 0.05"
 
-static void
-execute(const char *sql)
+void
+se_plan_execute(const char *sql)
 {
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
@@ -119,7 +119,7 @@ se_plan_make_state(const SeViewRequest *request, SeSplit *split)
 						 foreach_current_index(lc) > 0 ? ", " : "",
 						 quote_identifier(((SeKey *) lfirst(lc))->column));
 	appendStringInfo(&sql, ")) USING heap WITH (%s)", SE_STATE_OPTIONS);
-	execute(sql.data);
+	se_plan_execute(sql.data);
 	return get_relname_relid(name, get_namespace_oid(request->schema, false));
 }
 
@@ -221,6 +221,7 @@ se_plan_make_view(const SeViewRequest *request, SeQuery *sq, SeSplit *split,
 				  Oid state)
 {
 	List	   *names = deparse_context_for("s", state);
+	const char *where = "WHERE";
 	StringInfoData sql;
 	ListCell   *lc;
 
@@ -237,12 +238,20 @@ se_plan_make_view(const SeViewRequest *request, SeQuery *sq, SeSplit *split,
 						 deparse_expression(expr, names, true, false),
 						 quote_identifier(tle->resname));
 	}
-	appendStringInfo(&sql, " FROM %s s", se_plan_state_source(sq, split, state));
-	if (split->having != NULL)
+	appendStringInfo(&sql, " FROM %s s",
+					 se_plan_state_source(request, sq, split, state));
+	if (request->append && sq->window.pane == 0)
+	{
 		appendStringInfo(&sql, " WHERE %s",
+						 se_plan_closed_condition(sq, request,
+												  se_plan_window_end(sq, split)));
+		where = "AND";
+	}
+	if (split->having != NULL)
+		appendStringInfo(&sql, " %s (%s)", where,
 						 deparse_expression(view_mutator(split->having, split),
 											names, true, false));
-	execute(sql.data);
+	se_plan_execute(sql.data);
 	return get_relname_relid(request->name,
 							 get_namespace_oid(request->schema, false));
 }

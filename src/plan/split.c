@@ -209,6 +209,20 @@ se_plan_split(SeQuery *sq)
 	return split;
 }
 
+/* What the deparser knows of the batch's columns beyond the stream's. */
+static void
+add_batch_columns(RangeTblEntry *rte, Oid stream)
+{
+	TupleDesc	desc = se_catalog_batch_type(stream);
+	int			known = list_length(rte->eref->colnames);
+
+	rte->eref->colnames = list_copy(rte->eref->colnames);
+	for (int i = known; i < desc->natts; i++)
+		rte->eref->colnames =
+			lappend(rte->eref->colnames,
+					makeString(pstrdup(NameStr(TupleDescAttr(desc, i)->attname))));
+}
+
 /*
  * Writes the delta query down with the batch in the stream's place.  Its
  * columns keep their names: the batch has the alias that the stream had, or
@@ -216,13 +230,15 @@ se_plan_split(SeQuery *sq)
  * name it writes unqualified, too; it does not know ephemeral relations.
  */
 char *
-se_plan_delta_sql(SeQuery *sq, SeSplit *split)
+se_plan_deparse_delta(SeQuery *sq, Query *delta)
 {
-	Query	   *delta = copyObject(split->delta);
-	RangeTblEntry *rte = rt_fetch(sq->stream_rti, delta->rtable);
+	RangeTblEntry *rte;
 
+	delta = copyObject(delta);
+	rte = rt_fetch(sq->stream_rti, delta->rtable);
 	if (rte->alias == NULL)
 		rte->alias = makeAlias(rte->eref->aliasname, NIL);
+	add_batch_columns(rte, rte->relid);
 	rte->rtekind = RTE_CTE;
 	rte->ctename = SE_BATCH_NAME;
 	rte->relid = InvalidOid;

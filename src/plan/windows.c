@@ -196,8 +196,8 @@ se_plan_refuse_window_use(SeQuery *sq, SeSplit *split)
 
 /* ---- panes ---- */
 
-static Const *
-interval_const(int64 us)
+Const *
+se_plan_interval_const(int64 us)
 {
 	Interval   *interval = palloc0(sizeof(Interval));
 
@@ -227,18 +227,18 @@ se_plan_use_panes(SeQuery *sq, Query *delta)
 	call->funcid = LookupFuncName(list_make2(makeString("stream"),
 											 makeString("tumble")),
 								  lengthof(types), types, false);
-	call->args = list_make3(ts, interval_const(sq->window.pane),
-							interval_const(sq->window.offset));
+	call->args = list_make3(ts, se_plan_interval_const(sq->window.pane),
+							se_plan_interval_const(sq->window.offset));
 	rtf->funcexpr = (Node *) call;
 	/* the deparser names columns by the function unless there is an alias */
 	if (rte->alias == NULL)
 		rte->alias = makeAlias(rte->eref->aliasname, NIL);
 }
 
-static char *
-interval_literal(int64 us)
+char *
+se_plan_interval_literal(int64 us)
 {
-	Const	   *value = interval_const(us);
+	Const	   *value = se_plan_interval_const(us);
 
 	return psprintf("%s::pg_catalog.interval",
 					quote_literal_cstr(DatumGetCString(DirectFunctionCall1(interval_out,
@@ -263,11 +263,29 @@ pane_start(const SeQuery *sq, const SeSplit *split)
 	}
 	Assert(end != NULL);
 	return psprintf("s.%s - %s", quote_identifier(end->column),
-					interval_literal(sq->window.pane));
+					se_plan_interval_literal(sq->window.pane));
 }
 
 char *
-se_plan_state_source(SeQuery *sq, SeSplit *split, Oid state)
+se_plan_window_end(const SeQuery *sq, const SeSplit *split)
+{
+	ListCell   *lc;
+
+	foreach(lc, split->keys)
+	{
+		SeKey	   *key = lfirst(lc);
+
+		if (se_plan_key_is_bound(sq, key) == WINDOW_END)
+			return psprintf("s.%s", quote_identifier(key->column));
+	}
+	return psprintf("stream.window_end(%s, %s, %s)", pane_start(sq, split),
+					se_plan_interval_literal(sq->window.size),
+					se_plan_interval_literal(sq->window.offset));
+}
+
+char *
+se_plan_state_source(const SeViewRequest *request, SeQuery *sq,
+					 SeSplit *split, Oid state)
 {
 	const SeWindow *window = &sq->window;
 	char	   *table = quote_qualified_identifier(get_namespace_name(get_rel_namespace(state)),
@@ -286,7 +304,11 @@ se_plan_state_source(SeQuery *sq, SeSplit *split, Oid state)
 		SeKey	   *key = lfirst(lc);
 		const char *column = quote_identifier(key->column);
 		int			bound = se_plan_key_is_bound(sq, key);
-		const char *value = bound == WINDOW_START ? "w.window_start" :
+		const char *value;
+
+		if (key == split->late_after)
+			continue;
+		value = bound == WINDOW_START ? "w.window_start" :
 			bound == WINDOW_END ? "w.window_end" : psprintf("s.%s", column);
 
 		appendStringInfo(&sql, "%s%s AS %s", groups.len > 0 ? ", " : "",
@@ -304,11 +326,17 @@ se_plan_state_source(SeQuery *sq, SeSplit *split, Oid state)
 						 st->agg.polymorphic ? se_plan_types_array(&st->agg) : "",
 						 column);
 	}
-	appendStringInfo(&sql,
-					 " FROM %s s, stream.%s(%s, %s, %s, %s) w GROUP BY %s)",
-					 table, window->function, pane_start(sq, split),
-					 interval_literal(window->step),
-					 interval_literal(window->size),
-					 interval_literal(window->offset), groups.data);
+	appendStringInfo(&sql, " FROM %s s, stream.%s(%s, %s, %s, %s) w", table,
+					 window->function, pane_start(sq, split),
+					 se_plan_interval_literal(window->step),
+					 se_plan_interval_literal(window->size),
+					 se_plan_interval_literal(window->offset));
+	if (split->late_after)
+		appendStringInfo(&sql, " WHERE w.window_end > s.%s",
+						 split->late_after->column);
+	if (request->append)
+		appendStringInfo(&sql, " AND %s",
+						 se_plan_closed_condition(sq, request, "w.window_end"));
+	appendStringInfo(&sql, " GROUP BY %s)", groups.data);
 	return sql.data;
 }

@@ -58,14 +58,14 @@ mark_partial(Agg *agg)
 }
 
 PlannedStmt *
-se_state_plan_delta(const char *delta_sql, TupleDesc batch, double batch_rows)
+se_state_plan_delta(const char *sql, TupleDesc batch, double batch_rows)
 {
 	PlannedStmt *stmt;
 	Query	   *query;
 	int			settings;
 
 	settings = se_sql_settings_begin();
-	query = se_sql_analyze(delta_sql, SE_BATCH_NAME, batch, batch_rows);
+	query = se_sql_analyze(sql, SE_BATCH_NAME, batch, batch_rows);
 	query = linitial_node(Query, QueryRewrite(query));
 	se_sql_settings_end(settings);
 
@@ -85,7 +85,7 @@ se_state_plan_delta(const char *delta_sql, TupleDesc batch, double batch_rows)
 	 */
 	(void) set_config_option("enable_sort", "off", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
-	stmt = pg_plan_query(query, delta_sql, 0, NULL);
+	stmt = pg_plan_query(query, sql, 0, NULL);
 	AtEOXact_GUC(true, settings);
 
 	if (IsA(stmt->planTree, Agg))

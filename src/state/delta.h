@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * delta.h
- *	  Planning a view's delta query.
+ *	  Queries over the rows of a batch; private to state/.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,13 +10,35 @@
 
 #include "access/tupdesc.h"
 #include "nodes/plannodes.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+
+#include "rows.h"
 
 /*
- * The delta query, analysed afresh and planned so that the aggregates yield
- * transition states.  batch is the row type of the stream.  Runs with the
- * current user's rights; needs an active snapshot.
+ * delta.c: plans such a query for batches of about this many rows.  When it
+ * aggregates, its plan returns transition states.
  */
-extern PlannedStmt *se_state_plan_delta(const char *delta_sql, TupleDesc batch,
+extern PlannedStmt *se_state_plan_delta(const char *sql, TupleDesc batch,
 										double batch_rows);
+
+/*
+ * batch_query.c: a query that reads se_batch, with its plans.  It lives in
+ * CurrentMemoryContext, survives transactions and ends with the context.  $1
+ * of the query is the moment up to which windows are closed.
+ */
+typedef struct SeBatchQuery SeBatchQuery;
+
+extern SeBatchQuery *se_batch_query_open(const char *sql, Oid stream);
+
+/*
+ * Runs it over rows of a batch with the active snapshot, into the tuplestore.
+ * Returns the type of the rows there, valid until the next run: serialized
+ * states are of type stream.agg_state.
+ */
+extern TupleDesc se_batch_query_run(SeBatchQuery *query,
+									const SeRowRange *range,
+									TimestampTz closed_to,
+									Tuplestorestate *store);
 
 #endif							/* SE_STATE_DELTA_H */

@@ -167,8 +167,10 @@ copy_value(SeRows *rows, Datum value, int attlen)
 }
 
 void
-se_rows_add(SeRows *rows, const Datum *values, const bool *isnull)
+se_rows_add(SeRows *rows, const Datum *values, const bool *isnull,
+			int32 partition, int64 offset)
 {
+	int			natts = rows->natts - 2;
 	Datum	   *to;
 	bool	   *to_null;
 
@@ -176,7 +178,7 @@ se_rows_add(SeRows *rows, const Datum *values, const bool *isnull)
 		make_room(rows, rows->room * 2);
 	to = rows->values + (Size) rows->n * rows->natts;
 	to_null = rows->isnull + (Size) rows->n * rows->natts;
-	for (int i = 0; i < rows->natts; i++)
+	for (int i = 0; i < natts; i++)
 	{
 		to_null[i] = isnull[i];
 		if (isnull[i])
@@ -186,6 +188,9 @@ se_rows_add(SeRows *rows, const Datum *values, const bool *isnull)
 		else
 			to[i] = copy_value(rows, values[i], rows->attlen[i]);
 	}
+	to[natts] = Int32GetDatum(partition);
+	to[natts + 1] = Int64GetDatum(offset);
+	to_null[natts] = to_null[natts + 1] = false;
 	rows->n++;
 }
 

@@ -23,15 +23,15 @@ typedef struct SeRowRange
 	int			n;
 } SeRowRange;
 
-/* Rows of this type, in CurrentMemoryContext; its memory serves all batches. */
+/* Rows of se_batch, in CurrentMemoryContext; its memory serves all batches. */
 extern SeRows *se_rows_create(TupleDesc desc);
 
 /* Forgets all rows. */
 extern void se_rows_clear(SeRows *rows);
 
-/* Copies one row. */
-extern void se_rows_add(SeRows *rows, const Datum *values,
-						const bool *isnull);
+/* Copies one row of the stream. */
+extern void se_rows_add(SeRows *rows, const Datum *values, const bool *isnull,
+						int32 partition, int64 offset);
 
 /*
  * batch_scan.c: lets the plan of a delta query read an SeRowRange, the

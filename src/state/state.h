@@ -26,10 +26,15 @@ extern SeViewState *se_state_open(const SeView *view);
  * the stream's row type.  Errors are raised; the caller's subtransaction
  * undoes what was done.  Returns the number of groups touched.
  *
+ * Windows that end at closed_to or before take no more rows (DT_NOBEGIN: all
+ * are open).  Rows that are late for all their windows are kept or counted as
+ * the view says, and added to *late_rows.
+ *
  * A batch without rows is applied too: it gives a view without GROUP BY the
  * row that it has before any record, and proves a new view's statements.
  */
-extern int64 se_state_apply(SeViewState *state, const SeRowRange *range);
+extern int64 se_state_apply(SeViewState *state, const SeRowRange *range,
+							TimestampTz closed_to, int64 *late_rows);
 
 extern void se_state_close(SeViewState *state);
 

@@ -25,6 +25,8 @@
 
 PG_FUNCTION_INFO_V1(se_sql_hop);
 PG_FUNCTION_INFO_V1(se_sql_cumulate);
+PG_FUNCTION_INFO_V1(se_sql_hop_closed);
+PG_FUNCTION_INFO_V1(se_sql_cumulate_closed);
 
 int64
 se_window_hop_pane(int64 slide, int64 size)
@@ -108,6 +110,9 @@ find_cumulations(Timestamp ts, int64 step, int64 size, int64 offset,
 	w->n = size / step - steps + 1;
 }
 
+static const WindowKind hop = {"slide", find_hops};
+static const WindowKind cumulate = {"step", find_cumulations};
+
 static Datum
 next_window(FunctionCallInfo fcinfo, FuncCallContext *call)
 {
@@ -160,8 +165,6 @@ list_windows(FunctionCallInfo fcinfo, const WindowKind *kind)
 Datum
 se_sql_hop(PG_FUNCTION_ARGS)
 {
-	static const WindowKind hop = {"slide", find_hops};
-
 	return list_windows(fcinfo, &hop);
 }
 
@@ -169,7 +172,50 @@ se_sql_hop(PG_FUNCTION_ARGS)
 Datum
 se_sql_cumulate(PG_FUNCTION_ARGS)
 {
-	static const WindowKind cumulate = {"step", find_cumulations};
-
 	return list_windows(fcinfo, &cumulate);
+}
+
+/* ---- windows that a late row misses ---- */
+
+/* End of the last of these windows that ends at closed_to or before. */
+static Timestamp
+last_closed(const Windows *w, Timestamp closed_to)
+{
+	int64		more;
+
+	if (w->n <= 0 || w->end > closed_to)
+		return DT_NOBEGIN;
+	more = (closed_to - w->end) / w->end_step;
+	return w->end + Min(more, w->n - 1) * w->end_step;
+}
+
+static Datum
+find_closed(FunctionCallInfo fcinfo, const WindowKind *kind)
+{
+	Timestamp	ts = PG_GETARG_TIMESTAMP(0);
+	Timestamp	closed_to = PG_GETARG_TIMESTAMP(1);
+	Windows		w = {0};
+
+	/* a row in time: each of its windows ends behind it */
+	if (ts >= closed_to || TIMESTAMP_NOT_FINITE(ts) ||
+		TIMESTAMP_NOT_FINITE(closed_to))
+		PG_RETURN_TIMESTAMP(DT_NOBEGIN);
+	kind->find(ts, se_window_length(PG_GETARG_INTERVAL_P(2), kind->step),
+			   se_window_length(PG_GETARG_INTERVAL_P(3), "size"),
+			   se_window_offset(PG_GETARG_INTERVAL_P(4)), &w);
+	PG_RETURN_TIMESTAMP(last_closed(&w, closed_to));
+}
+
+/* stream.hop_closed(ts, closed_to, slide, size, offset) */
+Datum
+se_sql_hop_closed(PG_FUNCTION_ARGS)
+{
+	return find_closed(fcinfo, &hop);
+}
+
+/* stream.cumulate_closed(ts, closed_to, step, size, offset) */
+Datum
+se_sql_cumulate_closed(PG_FUNCTION_ARGS)
+{
+	return find_closed(fcinfo, &cumulate);
 }

@@ -22,6 +22,16 @@ extern int64 se_window_length(const Interval *length, const char *what);
 /* The shift of a window's grid in microseconds; refuses months. */
 extern int64 se_window_offset(const Interval *offset);
 
+/*
+ * Microseconds of an interval whose months were refused; its days have 24
+ * hours, in any time zone.
+ */
+static inline int64
+se_window_duration(const Interval *interval)
+{
+	return interval->day * USECS_PER_DAY + interval->time;
+}
+
 /* Start of the bucket of this length that ts is in; infinity is its own. */
 extern Timestamp se_window_start(Timestamp ts, int64 length, int64 offset);
 

@@ -1,0 +1,366 @@
+/*-------------------------------------------------------------------------
+ *
+ * lateness.c
+ *	  Rows that come when their windows are closed.
+ *
+ * $1 of the delta query is the moment up to which windows are closed, -infinity
+ * when none is.  A row is late for a window that ends there or before.
+ *
+ *	  tumble	the delta takes rows from the start of the first open window on:
+ *				  WHERE ts >= (SELECT stream.window_start($1, size, offset))
+ *
+ *	  hop,		the same for the last of the windows that a row is in.  A row
+ *	  cumulate	may be late for its first windows only, while they share their
+ *				panes with the others.  So the pane has a key more, "late_after":
+ *				the end of the last window for which the row came too late.  The
+ *				view lets a window take only panes whose late_after is before
+ *				its end.  Rows in time have -infinity there.
+ *
+ * The late query yields the rows that the delta leaves out, as name_late_rows
+ * keeps them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/dependency.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
+#include "commands/defrem.h"
+#include "executor/spi.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/tlist.h"
+#include "parser/parse_clause.h"
+#include "parser/parse_func.h"
+#include "parser/parse_node.h"
+#include "parser/parse_oper.h"
+#include "parser/parsetree.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "catalog/catalog.h"
+#include "query.h"
+
+#define LATE_AFTER "late_after"
+#define COLUMNS_PER_CALL 40		/* of jsonb_build_object, which takes 100 */
+
+bool
+se_plan_is_windowed(const SeQuery *sq, const SeSplit *split)
+{
+	ListCell   *lc;
+
+	foreach(lc, split->keys)
+		if (se_plan_key_is_bound(sq, lfirst(lc)) > 0)
+			return true;
+	return false;
+}
+
+/* The time that the window function was given. */
+static Node *
+window_time(const SeQuery *sq)
+{
+	RangeTblEntry *rte = rt_fetch(sq->window.rti, sq->query->rtable);
+	RangeTblFunction *rtf = linitial_node(RangeTblFunction, rte->functions);
+
+	return linitial(castNode(FuncExpr,
+							 eval_const_expressions(NULL, rtf->funcexpr))->args);
+}
+
+/* $1 in the type of the window's time. */
+static const char *
+closed_to_text(Oid type)
+{
+	return type == TIMESTAMPOID ? "pg_catalog.timezone('UTC', $1)" : "$1";
+}
+
+static Node *
+closed_to_expr(Oid type)
+{
+	Param	   *param = makeNode(Param);
+	Oid			types[] = {TEXTOID, TIMESTAMPTZOID};
+	Oid			fn;
+
+	param->paramkind = PARAM_EXTERN;
+	param->paramid = 1;
+	param->paramtype = TIMESTAMPTZOID;
+	param->paramtypmod = -1;
+	param->location = -1;
+	if (type != TIMESTAMPOID)
+		return (Node *) param;
+	fn = LookupFuncName(list_make2(makeString("pg_catalog"),
+								   makeString("timezone")),
+						lengthof(types), types, false);
+	return (Node *) makeFuncExpr(fn, TIMESTAMPOID,
+								 list_make2(makeConst(TEXTOID, -1,
+													  DEFAULT_COLLATION_OID, -1,
+													  CStringGetTextDatum("UTC"),
+													  false, false), param),
+								 InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
+}
+
+/* The first moment that is in an open window. */
+static char *
+open_from_text(const SeWindow *window, Oid type)
+{
+	const char *closed_to = closed_to_text(type);
+	char	   *size = se_plan_interval_literal(window->size);
+	char	   *offset = se_plan_interval_literal(window->offset);
+
+	if (strcmp(window->function, "hop") == 0)
+		return psprintf("SELECT stream.window_end(%s - %s, %s, %s)",
+						closed_to, size,
+						se_plan_interval_literal(window->step), offset);
+	return psprintf("SELECT stream.window_start(%s, %s, %s)", closed_to, size,
+					offset);
+}
+
+/* ts >= (SELECT ...), evaluated once per batch */
+static Node *
+in_time_expr(const SeQuery *sq, Node *ts)
+{
+	ParseState *pstate = make_parsestate(NULL);
+	SubLink    *sublink = makeNode(SubLink);
+	Oid			params[] = {TIMESTAMPTZOID};
+	Node	   *result;
+
+	sublink->subLinkType = EXPR_SUBLINK;
+	sublink->subselect = (Node *)
+		se_plan_analyze_text(open_from_text(&sq->window, exprType(ts)), params,
+							 lengthof(params));
+	sublink->location = -1;
+	result = (Node *) make_op(pstate, list_make2(makeString("pg_catalog"),
+												 makeString(">=")),
+							  copyObject(ts), (Node *) sublink, NULL, -1);
+	free_parsestate(pstate);
+	return result;
+}
+
+static void
+add_condition(Query *query, Node *condition)
+{
+	query->jointree->quals = make_and_qual(query->jointree->quals, condition);
+	query->hasSubLinks = true;
+}
+
+/* stream.hop_closed(ts, $1, slide, size, offset) or stream.cumulate_closed */
+static Node *
+late_after_expr(const SeQuery *sq, Node *ts)
+{
+	const SeWindow *window = &sq->window;
+	Oid			type = exprType(ts);
+	Oid			types[] = {type, type, INTERVALOID, INTERVALOID, INTERVALOID};
+	Oid			fn;
+	List	   *args;
+
+	fn = LookupFuncName(list_make2(makeString("stream"),
+								   makeString(psprintf("%s_closed",
+													   window->function))),
+						lengthof(types), types, false);
+	args = list_make5(copyObject(ts), closed_to_expr(type),
+					  se_plan_interval_const(window->step),
+					  se_plan_interval_const(window->size),
+					  se_plan_interval_const(window->offset));
+	return (Node *) makeFuncExpr(fn, type, args, InvalidOid, InvalidOid,
+								 COERCE_EXPLICIT_CALL);
+}
+
+/* A key more, which only the state table and the view's FROM know. */
+static void
+add_late_after(const SeQuery *sq, SeSplit *split, Node *ts)
+{
+	SeKey	   *key = palloc0(sizeof(SeKey));
+	SortGroupClause *clause = makeNode(SortGroupClause);
+	Query	   *delta = split->delta;
+	ListCell   *lc;
+
+	key->column = LATE_AFTER;
+	foreach(lc, delta->targetList)
+		if (strcmp(lfirst_node(TargetEntry, lc)->resname, LATE_AFTER) == 0)
+			refuse(sq, -1,
+				   errmsg("column name \"%s\" is in use by the view's state",
+						  LATE_AFTER),
+				   errhint("Give the column another name."));
+	key->tle = makeTargetEntry((Expr *) late_after_expr(sq, ts),
+							   list_length(split->keys) + 1,
+							   key->column, false);
+	clause->tleSortGroupRef = assignSortGroupRef(key->tle, delta->targetList);
+	get_sort_group_operators(exprType((Node *) key->tle->expr), true, true,
+							 false, &clause->sortop, &clause->eqop, NULL,
+							 &clause->hashable);
+	key->clause = clause;
+
+	/* keys come before states */
+	foreach(lc, delta->targetList)
+	{
+		TargetEntry *tle = lfirst_node(TargetEntry, lc);
+
+		if (tle->resno >= key->tle->resno)
+			tle->resno++;
+	}
+	delta->targetList = list_insert_nth(delta->targetList,
+										list_length(split->keys), key->tle);
+	delta->groupClause = lappend(delta->groupClause, clause);
+	split->keys = lappend(split->keys, key);
+	split->late_after = key;
+}
+
+/* ---- the late query ---- */
+
+static Node *
+batch_column(const SeQuery *sq, AttrNumber attno, Oid type, int32 typmod,
+			 Oid collation)
+{
+	return (Node *) makeVar(sq->stream_rti, attno, type, typmod, collation, 0);
+}
+
+static void
+put_column(Query *query, Node *expr, const char *name)
+{
+	query->targetList =
+		lappend(query->targetList,
+				makeTargetEntry((Expr *) expr,
+								list_length(query->targetList) + 1,
+								pstrdup(name), false));
+}
+
+/* Start and end of the last window that ts is in. */
+static char *
+last_window(const SeWindow *window, const char *ts)
+{
+	bool		hops = strcmp(window->function, "hop") == 0;
+	char	   *step = se_plan_interval_literal(hops ? window->step : window->size);
+	char	   *size = se_plan_interval_literal(window->size);
+	char	   *offset = se_plan_interval_literal(window->offset);
+
+	if (hops)
+		return psprintf("stream.window_start(%s, %s, %s), "
+						"stream.window_start(%s, %s, %s) + %s",
+						ts, step, offset, ts, step, offset, size);
+	return psprintf("stream.window_start(%s, %s, %s), "
+					"stream.window_end(%s, %s, %s)",
+					ts, size, offset, ts, size, offset);
+}
+
+/* The row as jsonb, from columns c1, c2, ... of the subquery l. */
+static char *
+row_text(TupleDesc desc)
+{
+	StringInfoData buf;
+	int			n = 0;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (att->attisdropped)
+			continue;
+		if (n % COLUMNS_PER_CALL == 0)
+			appendStringInfo(&buf, "%spg_catalog.jsonb_build_object(",
+							 n > 0 ? ") OPERATOR(pg_catalog.||) " : "");
+		appendStringInfo(&buf, "%s%s, l.c%d",
+						 n % COLUMNS_PER_CALL == 0 ? "" : ", ",
+						 quote_literal_cstr(NameStr(att->attname)), i + 1);
+		n++;
+	}
+	appendStringInfoChar(&buf, ')');
+	return buf.data;
+}
+
+/*
+ * Over the batch, what the table of late rows has:
+ *	  SELECT partition, offset, ts, window, $1, row FROM (SELECT ... FROM ...
+ *	  WHERE <the user's> AND NOT ts >= ...) l
+ */
+static char *
+late_sql(SeQuery *sq, SeSplit *split, Node *ts)
+{
+	Query	   *query = copyObject(split->delta);
+	TupleDesc	desc = se_catalog_batch_type(sq->stream);
+	int			natts = desc->natts - 2;
+	char	   *sql;
+
+	query->targetList = NIL;
+	query->groupClause = NIL;
+	query->groupingSets = NIL;
+	query->hasAggs = false;
+	put_column(query, batch_column(sq, natts + 1, INT4OID, -1, InvalidOid),
+			   "partition");
+	put_column(query, batch_column(sq, natts + 2, INT8OID, -1, InvalidOid),
+			   "offset");
+	put_column(query, copyObject(ts), "ts");
+	for (int i = 0; i < natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (!att->attisdropped)
+			put_column(query, batch_column(sq, i + 1, att->atttypid,
+										   att->atttypmod, att->attcollation),
+					   psprintf("c%d", i + 1));
+	}
+	add_condition(query, (Node *) makeBoolExpr(NOT_EXPR,
+											   list_make1(in_time_expr(sq, ts)),
+											   -1));
+	sql = se_plan_deparse_delta(sq, query);
+	desc->natts = natts;
+	return psprintf("SELECT l.partition, l.\"offset\", l.ts AS event_time, %s, $1, %s, pg_catalog.now() FROM (%s) l",
+					last_window(&sq->window, "l.ts"), row_text(desc), sql);
+}
+
+void
+se_plan_drop_late(SeQuery *sq, SeSplit *split, SeViewPlan *plan)
+{
+	Node	   *ts = window_time(sq);
+
+	plan->late_sql = late_sql(sq, split, ts);
+	if (sq->window.pane > 0)
+		add_late_after(sq, split, ts);
+	add_condition(split->delta, in_time_expr(sq, ts));
+}
+
+/* ---- closed windows ---- */
+
+char *
+se_plan_closed_condition(const SeQuery *sq, const SeViewRequest *request,
+						 const char *window_end)
+{
+	Oid			type = exprType(window_time(sq));
+	char	   *schema = get_namespace_name(get_rel_namespace(sq->stream));
+	char	   *name = quote_qualified_identifier(schema,
+												  get_rel_name(sq->stream));
+	char	   *watermark;
+
+	watermark = psprintf("(SELECT stream.watermark(%s::pg_catalog.regclass))",
+						 quote_literal_cstr(name));
+	if (type == TIMESTAMPOID)
+		watermark = psprintf("pg_catalog.timezone('UTC', %s)", watermark);
+	return psprintf("%s + %s <= %s", window_end,
+					se_plan_interval_literal(request->lateness_us), watermark);
+}
+
+/* ---- the table of late rows ---- */
+
+Oid
+se_plan_make_late_rows(const SeViewRequest *request, const SeQuery *sq,
+					   Oid state)
+{
+	char	   *name = makeObjectName(request->name, NULL, "late_rows");
+	const char *time = format_type_be_qualified(exprType(window_time(sq)));
+	ObjectAddress table,
+				owner;
+
+	se_plan_execute(psprintf("CREATE TABLE %s (\"partition\" integer NOT NULL, \"offset\" bigint NOT NULL, "
+							 "event_time %s NOT NULL, window_start %s NOT NULL, window_end %s NOT NULL, "
+							 "closed_to timestamptz NOT NULL, \"row\" jsonb NOT NULL, arrived_at timestamptz NOT NULL) USING heap",
+							 quote_qualified_identifier(request->schema, name),
+							 time, time, time));
+	ObjectAddressSet(table, RelationRelationId,
+					 get_relname_relid(name, get_namespace_oid(request->schema, false)));
+	ObjectAddressSet(owner, RelationRelationId, state);
+	recordDependencyOn(&table, &owner, DEPENDENCY_INTERNAL);
+	return table.objectId;
+}
