@@ -92,6 +92,25 @@ SELECT stream.ingest('plain', '{"at": "2024-03-10 02:01:00"}');
 TABLE v ORDER BY 1;
 TABLE h ORDER BY 1;
 
+-- calendar windows: February is closed, March is not; a day of 23 hours
+SELECT stream.create_stream('c', 'at timestamptz', event_time => 'at', watermark_delay => '0 s');
+SELECT stream.create_view('months', $$SELECT window_start, count(*) AS n FROM c, stream.tumble(at, '1 month', timezone => 'Europe/Berlin') GROUP BY 1$$);
+SELECT stream.create_view('quarters', $$SELECT window_start, window_end, count(*) AS n FROM c, stream.hop(at, '1 month', '3 months', timezone => 'Europe/Berlin') GROUP BY 1, 2$$);
+SELECT stream.create_view('days', $$SELECT window_end, count(*) AS n FROM c, stream.cumulate(at, '12 h', '1 day', timezone => 'Europe/Berlin') GROUP BY 1$$, emit => 'append');
+SET timezone = 'Europe/Berlin';
+SELECT stream.ingest('c', '{"at": "2024-02-29 12:00"}', '{"at": "2024-03-01 00:00"}');
+SELECT stream.ingest('c', '{"at": "2024-02-29 23:59:59"}', '{"at": "2024-03-31 11:00"}', '{"at": "2024-03-31 13:01"}');
+SELECT stream.ingest('c', '{"at": "2024-03-31 12:30"}', '{"at": "2024-03-31 13:30"}', '{"at": "2024-04-01 00:00"}');
+SELECT stream.ingest('c', '{"at": "2024-03-31 23:59"}');
+TABLE months ORDER BY 1;
+TABLE quarters ORDER BY 1;
+TABLE days ORDER BY 1;
+SELECT event_time, window_start, window_end, closed_to FROM months_late_rows;
+SELECT event_time, window_start, window_end, closed_to FROM days_late_rows;
+SELECT count(*) FROM quarters_late_rows;
+SELECT stream.drop('c', cascade => true);
+SET timezone = 'UTC';
+
 -- the table of late rows belongs to the state
 DROP TABLE v_late_rows;
 DROP VIEW v;

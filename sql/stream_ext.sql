@@ -323,14 +323,16 @@ COMMENT ON FUNCTION stream.dashboard() IS 'all streams and views as lines of tex
 
 /*
  * Windows.  tumble is inlined: its body must stay two bare calls, without
- * FROM, SET or STRICT, or each row pays for a function scan.
+ * FROM, SET or STRICT, or each row pays for a function scan.  The functions
+ * of timestamptz are not STRICT, as a null time zone means none.
  */
 CREATE FUNCTION stream.window_start(ts timestamptz, size interval,
-									"offset" interval DEFAULT '0')
-RETURNS timestamptz LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+									"offset" interval DEFAULT '0',
+									timezone text DEFAULT NULL)
+RETURNS timestamptz LANGUAGE C IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'se_sql_window_start';
-COMMENT ON FUNCTION stream.window_start(timestamptz, interval, interval) IS
-'start of the window of this size that ts is in, aligned to 1970-01-01 UTC plus offset';
+COMMENT ON FUNCTION stream.window_start(timestamptz, interval, interval, text) IS
+'start of the window of this size that ts is in, aligned to 1970-01-01 UTC, or of the time zone, plus offset';
 
 CREATE FUNCTION stream.window_start(ts timestamp, size interval,
 									"offset" interval DEFAULT '0')
@@ -340,10 +342,11 @@ COMMENT ON FUNCTION stream.window_start(timestamp, interval, interval) IS
 'start of the window of this size that ts is in, aligned to 1970-01-01 plus offset';
 
 CREATE FUNCTION stream.window_end(ts timestamptz, size interval,
-								  "offset" interval DEFAULT '0')
-RETURNS timestamptz LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+								  "offset" interval DEFAULT '0',
+								  timezone text DEFAULT NULL)
+RETURNS timestamptz LANGUAGE C IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'se_sql_window_end';
-COMMENT ON FUNCTION stream.window_end(timestamptz, interval, interval) IS
+COMMENT ON FUNCTION stream.window_end(timestamptz, interval, interval, text) IS
 'end of the window of this size that ts is in: the next window''s start';
 
 CREATE FUNCTION stream.window_end(ts timestamp, size interval,
@@ -354,14 +357,17 @@ COMMENT ON FUNCTION stream.window_end(timestamp, interval, interval) IS
 'end of the window of this size that ts is in: the next window''s start';
 
 CREATE FUNCTION stream.tumble(ts timestamptz, size interval,
-							  "offset" interval DEFAULT '0')
+							  "offset" interval DEFAULT '0',
+							  timezone text DEFAULT NULL)
 RETURNS TABLE (window_start timestamptz, window_end timestamptz)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 1
 BEGIN ATOMIC
-	SELECT stream.window_start(tumble.ts, tumble.size, tumble."offset"),
-		   stream.window_end(tumble.ts, tumble.size, tumble."offset");
+	SELECT stream.window_start(tumble.ts, tumble.size,
+				tumble."offset", tumble.timezone),
+		   stream.window_end(tumble.ts, tumble.size,
+				tumble."offset", tumble.timezone);
 END;
-COMMENT ON FUNCTION stream.tumble(timestamptz, interval, interval) IS
+COMMENT ON FUNCTION stream.tumble(timestamptz, interval, interval, text) IS
 'the tumbling window that ts is in, for FROM: FROM events, stream.tumble(event_time, ''10 s'')';
 
 CREATE FUNCTION stream.tumble(ts timestamp, size interval,
@@ -376,11 +382,12 @@ COMMENT ON FUNCTION stream.tumble(timestamp, interval, interval) IS
 'the tumbling window that ts is in, for FROM: FROM events, stream.tumble(event_time, ''10 s'')';
 
 CREATE FUNCTION stream.hop(ts timestamptz, slide interval, size interval,
-						   "offset" interval DEFAULT '0')
+						   "offset" interval DEFAULT '0',
+						   timezone text DEFAULT NULL)
 RETURNS TABLE (window_start timestamptz, window_end timestamptz)
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 6
+LANGUAGE C IMMUTABLE PARALLEL SAFE ROWS 6
 AS 'MODULE_PATHNAME', 'se_sql_hop';
-COMMENT ON FUNCTION stream.hop(timestamptz, interval, interval, interval) IS
+COMMENT ON FUNCTION stream.hop(timestamptz, interval, interval, interval, text) IS
 'the windows that ts is in, one starting every slide, for FROM: FROM events, stream.hop(event_time, ''10 s'', ''1 min'')';
 
 CREATE FUNCTION stream.hop(ts timestamp, slide interval, size interval,
@@ -392,11 +399,12 @@ COMMENT ON FUNCTION stream.hop(timestamp, interval, interval, interval) IS
 'the windows that ts is in, one starting every slide, for FROM: FROM events, stream.hop(event_time, ''10 s'', ''1 min'')';
 
 CREATE FUNCTION stream.cumulate(ts timestamptz, step interval, size interval,
-								"offset" interval DEFAULT '0')
+								"offset" interval DEFAULT '0',
+								timezone text DEFAULT NULL)
 RETURNS TABLE (window_start timestamptz, window_end timestamptz)
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 6
+LANGUAGE C IMMUTABLE PARALLEL SAFE ROWS 6
 AS 'MODULE_PATHNAME', 'se_sql_cumulate';
-COMMENT ON FUNCTION stream.cumulate(timestamptz, interval, interval, interval) IS
+COMMENT ON FUNCTION stream.cumulate(timestamptz, interval, interval, interval, text) IS
 'the windows that ts is in, growing by step up to size, for FROM: FROM events, stream.cumulate(event_time, ''1 h'', ''1 day'')';
 
 CREATE FUNCTION stream.cumulate(ts timestamp, step interval, size interval,
@@ -407,33 +415,109 @@ AS 'MODULE_PATHNAME', 'se_sql_cumulate';
 COMMENT ON FUNCTION stream.cumulate(timestamp, interval, interval, interval) IS
 'the windows that ts is in, growing by step up to size, for FROM: FROM events, stream.cumulate(event_time, ''1 h'', ''1 day'')';
 
+/* What views know of windows that are closed. */
 CREATE FUNCTION stream.hop_closed(ts timestamptz, closed_to timestamptz, slide interval,
-								  size interval, "offset" interval)
-RETURNS timestamptz LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+								  size interval, "offset" interval DEFAULT '0',
+								  timezone text DEFAULT NULL)
+RETURNS timestamptz LANGUAGE C IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'se_sql_hop_closed';
-COMMENT ON FUNCTION stream.hop_closed(timestamptz, timestamptz, interval, interval, interval) IS
+COMMENT ON FUNCTION stream.hop_closed(timestamptz, timestamptz, interval, interval, interval, text) IS
 'end of the last window of stream.hop that ts is in and that ends at closed_to or before; -infinity: none does';
 
 CREATE FUNCTION stream.hop_closed(ts timestamp, closed_to timestamp, slide interval,
-								  size interval, "offset" interval)
+								  size interval, "offset" interval DEFAULT '0')
 RETURNS timestamp LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'se_sql_hop_closed';
 COMMENT ON FUNCTION stream.hop_closed(timestamp, timestamp, interval, interval, interval) IS
 'end of the last window of stream.hop that ts is in and that ends at closed_to or before; -infinity: none does';
 
 CREATE FUNCTION stream.cumulate_closed(ts timestamptz, closed_to timestamptz, step interval,
-								  size interval, "offset" interval)
-RETURNS timestamptz LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+								  size interval, "offset" interval DEFAULT '0',
+								  timezone text DEFAULT NULL)
+RETURNS timestamptz LANGUAGE C IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'se_sql_cumulate_closed';
-COMMENT ON FUNCTION stream.cumulate_closed(timestamptz, timestamptz, interval, interval, interval) IS
+COMMENT ON FUNCTION stream.cumulate_closed(timestamptz, timestamptz, interval, interval, interval, text) IS
 'end of the last window of stream.cumulate that ts is in and that ends at closed_to or before; -infinity: none does';
 
 CREATE FUNCTION stream.cumulate_closed(ts timestamp, closed_to timestamp, step interval,
-								  size interval, "offset" interval)
+								  size interval, "offset" interval DEFAULT '0')
 RETURNS timestamp LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'se_sql_cumulate_closed';
 COMMENT ON FUNCTION stream.cumulate_closed(timestamp, timestamp, interval, interval, interval) IS
 'end of the last window of stream.cumulate that ts is in and that ends at closed_to or before; -infinity: none does';
+
+CREATE FUNCTION stream.hop_open_from(closed_to timestamptz, slide interval, size interval,
+								  "offset" interval DEFAULT '0',
+								  timezone text DEFAULT NULL)
+RETURNS timestamptz LANGUAGE C IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'se_sql_hop_open_from';
+COMMENT ON FUNCTION stream.hop_open_from(timestamptz, interval, interval, interval, text) IS
+'start of the first window of stream.hop that ends after closed_to';
+
+CREATE FUNCTION stream.hop_open_from(closed_to timestamp, slide interval, size interval,
+								  "offset" interval DEFAULT '0')
+RETURNS timestamp LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'se_sql_hop_open_from';
+COMMENT ON FUNCTION stream.hop_open_from(timestamp, interval, interval, interval) IS
+'start of the first window of stream.hop that ends after closed_to';
+
+/* What views of cumulate keep where a window counts its steps anew. */
+CREATE FUNCTION stream.step_start(ts timestamptz, step interval, size interval,
+								  "offset" interval DEFAULT '0',
+								  timezone text DEFAULT NULL)
+RETURNS timestamptz LANGUAGE C IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'se_sql_step_start';
+COMMENT ON FUNCTION stream.step_start(timestamptz, interval, interval, interval, text) IS
+'start of the step of stream.cumulate that ts is in';
+
+CREATE FUNCTION stream.step_end(ts timestamptz, step interval, size interval,
+								"offset" interval DEFAULT '0',
+								timezone text DEFAULT NULL)
+RETURNS timestamptz LANGUAGE C IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'se_sql_step_end';
+COMMENT ON FUNCTION stream.step_end(timestamptz, interval, interval, interval, text) IS
+'end of the step of stream.cumulate that ts is in';
+
+CREATE FUNCTION stream.step_start(ts timestamp, step interval, size interval,
+								  "offset" interval DEFAULT '0')
+RETURNS timestamp LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'se_sql_step_start';
+COMMENT ON FUNCTION stream.step_start(timestamp, interval, interval, interval) IS
+'start of the step of stream.cumulate that ts is in';
+
+CREATE FUNCTION stream.step_end(ts timestamp, step interval, size interval,
+								"offset" interval DEFAULT '0')
+RETURNS timestamp LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'se_sql_step_end';
+COMMENT ON FUNCTION stream.step_end(timestamp, interval, interval, interval) IS
+'end of the step of stream.cumulate that ts is in';
+
+CREATE FUNCTION stream.cumulate_step(ts timestamptz, step interval, size interval,
+									 "offset" interval DEFAULT '0',
+									 timezone text DEFAULT NULL)
+RETURNS TABLE (window_start timestamptz, window_end timestamptz)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 1
+BEGIN ATOMIC
+	SELECT stream.step_start(cumulate_step.ts, cumulate_step.step, cumulate_step.size,
+				cumulate_step."offset", cumulate_step.timezone),
+		   stream.step_end(cumulate_step.ts, cumulate_step.step, cumulate_step.size,
+				cumulate_step."offset", cumulate_step.timezone);
+END;
+COMMENT ON FUNCTION stream.cumulate_step(timestamptz, interval, interval, interval, text) IS
+'the step of stream.cumulate that ts is in, which views keep in place of the windows that share it';
+
+CREATE FUNCTION stream.cumulate_step(ts timestamp, step interval, size interval,
+									 "offset" interval DEFAULT '0')
+RETURNS TABLE (window_start timestamp, window_end timestamp)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 1
+BEGIN ATOMIC
+	SELECT stream.step_start(cumulate_step.ts, cumulate_step.step, cumulate_step.size,
+				cumulate_step."offset"),
+		   stream.step_end(cumulate_step.ts, cumulate_step.step, cumulate_step.size,
+				cumulate_step."offset");
+END;
+COMMENT ON FUNCTION stream.cumulate_step(timestamp, interval, interval, interval) IS
+'the step of stream.cumulate that ts is in, which views keep in place of the windows that share it';
 
 /*
  * Transition states of type internal, serialized.  Only our own code makes

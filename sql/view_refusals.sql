@@ -61,13 +61,19 @@ SELECT stream.create_view('v', 'SELECT count(*) FROM ev, for_now');
 
 -- windows
 SELECT stream.create_view('v', $$SELECT count(*) FROM ev, stream.tumble(ts, '1 h'), stream.tumble(ts, '2 h') b$$);
-SELECT stream.create_view('v', $$SELECT count(*) FROM ev, stream.tumble(ts, '1 month')$$);
+SELECT stream.create_view('v', $$SELECT count(*) FROM ev, stream.tumble(ts, '1 month 1 day')$$);
 SELECT stream.create_view('v', $$SELECT count(*) FROM ev, stream.tumble(ts, '1 h', '1 year')$$);
 SELECT stream.create_view('v', $$SELECT count(*) FROM ev, stream.tumble(ts, '0 s')$$);
 SELECT stream.create_view('v', $$SELECT count(*) FROM ev, stream.tumble(ts, '-1 h')$$);
 SELECT stream.create_view('v', $$SELECT count(*) FROM ev, stream.tumble(ts, NULL)$$);
 SELECT stream.create_view('v', $$SELECT count(*) FROM ev, stream.tumble(ts, '1 h', NULL)$$);
 SELECT stream.create_view('v', $$SELECT count(*) FROM ev, stream.tumble(ts, make_interval(secs => n))$$);
+SELECT stream.create_view('v', $$SELECT count(*) FROM ev, stream.tumble(ts, '1 day', timezone => k)$$);
+SELECT stream.create_view('v', $$SELECT count(*) FROM ev, stream.tumble(ts, '1 day', timezone => current_setting('TimeZone'))$$);
+SELECT stream.create_view('v', $$SELECT count(*) FROM ev, stream.tumble(ts, '1 day', timezone => 'Mars/Olympus')$$);
+SELECT stream.create_view('v', $$SELECT count(*) FROM ev, stream.tumble(ts, '1 hour', timezone => 'Europe/Berlin')$$);
+SELECT stream.create_view('v', $$SELECT count(*) FROM ev, stream.hop(ts, '1 day', '1 month')$$);
+SELECT stream.create_view('v', $$SELECT count(*) FROM ev, stream.cumulate(ts, '1 month', '1 day')$$);
 
 -- columns
 SELECT stream.create_view('v', 'SELECT ctid, count(*) FROM ev GROUP BY ctid');

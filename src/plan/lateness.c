@@ -107,15 +107,15 @@ static char *
 open_from_text(const SeWindow *window, Oid type)
 {
 	const char *closed_to = closed_to_text(type);
-	char	   *size = se_plan_interval_literal(window->size);
-	char	   *offset = se_plan_interval_literal(window->offset);
+	SeWindow	whole = *window;
 
 	if (strcmp(window->function, "hop") == 0)
-		return psprintf("SELECT stream.window_end(%s - %s, %s, %s)",
-						closed_to, size,
-						se_plan_interval_literal(window->step), offset);
-	return psprintf("SELECT stream.window_start(%s, %s, %s)", closed_to, size,
-					offset);
+		return psprintf("SELECT stream.hop_open_from(%s, %s)", closed_to,
+						se_plan_window_arguments(window));
+	/* cumulate's last window is its whole size */
+	whole.function = "tumble";
+	return psprintf("SELECT stream.window_start(%s, %s)", closed_to,
+					se_plan_window_arguments(&whole));
 }
 
 /* ts >= (SELECT ...), evaluated once per batch */
@@ -152,20 +152,26 @@ late_after_expr(const SeQuery *sq, Node *ts)
 {
 	const SeWindow *window = &sq->window;
 	Oid			type = exprType(ts);
-	Oid			types[] = {type, type, INTERVALOID, INTERVALOID, INTERVALOID};
-	Oid			fn;
+	Oid			types[] = {type, type, INTERVALOID, INTERVALOID, INTERVALOID,
+	TEXTOID};
+	char	   *name = psprintf("%s_closed", window->function);
 	List	   *args;
+	Oid			fn;
 
-	fn = LookupFuncName(list_make2(makeString("stream"),
-								   makeString(psprintf("%s_closed",
-													   window->function))),
-						lengthof(types), types, false);
 	args = list_make5(copyObject(ts), closed_to_expr(type),
-					  se_plan_interval_const(window->step),
-					  se_plan_interval_const(window->size),
-					  se_plan_interval_const(window->offset));
-	return (Node *) makeFuncExpr(fn, type, args, InvalidOid, InvalidOid,
-								 COERCE_EXPLICIT_CALL);
+					  se_plan_interval_const(&window->step),
+					  se_plan_interval_const(&window->size),
+					  se_plan_interval_const(&window->offset));
+	if (type != TIMESTAMPOID)
+		args = lappend(args, window->timezone == NULL ?
+					   makeNullConst(TEXTOID, -1, DEFAULT_COLLATION_OID) :
+					   makeConst(TEXTOID, -1, DEFAULT_COLLATION_OID, -1,
+								 CStringGetTextDatum(window->timezone), false,
+								 false));
+	fn = LookupFuncName(list_make2(makeString("stream"), makeString(name)),
+						list_length(args), types, false);
+	return (Node *) makeFuncExpr(fn, type, args, InvalidOid,
+								 DEFAULT_COLLATION_OID, COERCE_EXPLICIT_CALL);
 }
 
 /* A key more, which only the state table and the view's FROM know. */
@@ -227,24 +233,6 @@ put_column(Query *query, Node *expr, const char *name)
 								pstrdup(name), false));
 }
 
-/* Start and end of the last window that ts is in. */
-static char *
-last_window(const SeWindow *window, const char *ts)
-{
-	bool		hops = strcmp(window->function, "hop") == 0;
-	char	   *step = se_plan_interval_literal(hops ? window->step : window->size);
-	char	   *size = se_plan_interval_literal(window->size);
-	char	   *offset = se_plan_interval_literal(window->offset);
-
-	if (hops)
-		return psprintf("stream.window_start(%s, %s, %s), "
-						"stream.window_start(%s, %s, %s) + %s",
-						ts, step, offset, ts, step, offset, size);
-	return psprintf("stream.window_start(%s, %s, %s), "
-					"stream.window_end(%s, %s, %s)",
-					ts, size, offset, ts, size, offset);
-}
-
 /* The row as jsonb, from columns c1, c2, ... of the subquery l. */
 static char *
 row_text(TupleDesc desc)
@@ -274,7 +262,7 @@ row_text(TupleDesc desc)
 /*
  * Over the batch, what the table of late rows has:
  *	  SELECT partition, offset, ts, window, $1, row FROM (SELECT ... FROM ...
- *	  WHERE <the user's> AND NOT ts >= ...) l
+ *	  WHERE <the user's> AND NOT ts >= ...) l, the last window of ts
  */
 static char *
 late_sql(SeQuery *sq, SeSplit *split, Node *ts)
@@ -307,8 +295,12 @@ late_sql(SeQuery *sq, SeSplit *split, Node *ts)
 											   -1));
 	sql = se_plan_deparse_delta(sq, query);
 	desc->natts = natts;
-	return psprintf("SELECT l.partition, l.\"offset\", l.ts AS event_time, %s, $1, %s, pg_catalog.now() FROM (%s) l",
-					last_window(&sq->window, "l.ts"), row_text(desc), sql);
+	return psprintf("SELECT l.partition, l.\"offset\", l.ts AS event_time, "
+					"w.window_start, w.window_end, $1, %s, pg_catalog.now() "
+					"FROM (%s) l, LATERAL (SELECT w.window_start, w.window_end "
+					"FROM stream.%s(l.ts, %s) w ORDER BY w.window_end DESC LIMIT 1) w",
+					row_text(desc), sql, sq->window.function,
+					se_plan_window_arguments(&sq->window));
 }
 
 void
@@ -317,7 +309,7 @@ se_plan_drop_late(SeQuery *sq, SeSplit *split, SeViewPlan *plan)
 	Node	   *ts = window_time(sq);
 
 	plan->late_sql = late_sql(sq, split, ts);
-	if (sq->window.pane > 0)
+	if (sq->window.panes != NULL)
 		add_late_after(sq, split, ts);
 	add_condition(split->delta, in_time_expr(sq, ts));
 }
@@ -332,6 +324,7 @@ se_plan_closed_condition(const SeQuery *sq, const SeViewRequest *request,
 	char	   *schema = get_namespace_name(get_rel_namespace(sq->stream));
 	char	   *name = quote_qualified_identifier(schema,
 												  get_rel_name(sq->stream));
+	Interval	lateness = {.time = request->lateness_us};
 	char	   *watermark;
 
 	watermark = psprintf("(SELECT stream.watermark(%s::pg_catalog.regclass))",
@@ -339,7 +332,7 @@ se_plan_closed_condition(const SeQuery *sq, const SeViewRequest *request,
 	if (type == TIMESTAMPOID)
 		watermark = psprintf("pg_catalog.timezone('UTC', %s)", watermark);
 	return psprintf("%s + %s <= %s", window_end,
-					se_plan_interval_literal(request->lateness_us), watermark);
+					se_plan_interval_literal(&lateness), watermark);
 }
 
 /* ---- the table of late rows ---- */

@@ -13,16 +13,19 @@
 #include "aggregate/aggregate.h"
 #include "plan.h"
 
-/* The window function in FROM.  Lengths in microseconds. */
+/* The window function in FROM, and what it is called with. */
 typedef struct SeWindow
 {
 	const char *function;		/* tumble, hop, cumulate; NULL: no window */
 	Index		rti;			/* its place in the range table */
-	int64		size;
-	int64		step;			/* hop's slide, cumulate's step */
-	int64		offset;
-	int64		pane;			/* of which windows are unions; 0: of tumble,
-								 * whose windows are kept as they are */
+	Interval	size;
+	Interval	step;			/* hop's slide, cumulate's step */
+	Interval	offset;
+	char	   *timezone;		/* NULL: none */
+	const char *panes;			/* function that gives the panes of which
+								 * windows are unions; NULL: of tumble, whose
+								 * windows are kept as they are */
+	Interval	pane;			/* their size, if they are tumble's */
 } SeWindow;
 
 /* The user's query, analysed in his search_path, not rewritten. */
@@ -123,8 +126,10 @@ extern char *se_plan_state_source(const SeViewRequest *request, SeQuery *sq,
 								  SeSplit *split, Oid state);
 /* The window's end from the columns of the state table "s". */
 extern char *se_plan_window_end(const SeQuery *sq, const SeSplit *split);
-extern Const *se_plan_interval_const(int64 us);
-extern char *se_plan_interval_literal(int64 us);
+extern Const *se_plan_interval_const(const Interval *value);
+extern char *se_plan_interval_literal(const Interval *value);
+/* What a window function gets behind its time, as text. */
+extern char *se_plan_window_arguments(const SeWindow *window);
 
 /* lateness.c */
 /* Is one of the window's bounds a group key? */

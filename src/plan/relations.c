@@ -240,7 +240,7 @@ se_plan_make_view(const SeViewRequest *request, SeQuery *sq, SeSplit *split,
 	}
 	appendStringInfo(&sql, " FROM %s s",
 					 se_plan_state_source(request, sq, split, state));
-	if (request->append && sq->window.pane == 0)
+	if (request->append && sq->window.panes == NULL)
 	{
 		appendStringInfo(&sql, " WHERE %s",
 						 se_plan_closed_condition(sq, request,

@@ -14,6 +14,9 @@
  *				FROM state s, stream.hop(s.window_start, slide, size) w
  *				GROUP BY 1, 2) s
  *
+ * Where a cumulating window counts its steps anew, as days in a month, panes
+ * come from stream.cumulate_step instead of tumble.
+ *
  * That is right as long as the window's bounds are nothing but group keys.
  * Like all of this room it only writes SQL; a crash leaves nothing behind.
  *
@@ -50,45 +53,64 @@ window_function(Oid fn)
 	return NULL;
 }
 
-/* Lengths and offset must be known, and the same for every row. */
+/* Lengths, offset and zone must be known, and the same for every row. */
+static Const *
+constant_argument(SeQuery *sq, FuncExpr *call, int i, const char *what)
+{
+	Const	   *value = list_nth(call->args, i);
+	bool		zone = exprType((Node *) value) == TEXTOID;
+
+	if (!IsA(value, Const) || (value->constisnull && !zone))
+		refuse(sq, exprLocation((Node *) value),
+			   errmsg("a window's %s must be a constant", what),
+			   zone ? errhint("Write a name, as in stream.tumble(ts, '1 day', timezone => 'Europe/Berlin').") :
+			   errhint("Write an interval, as in stream.tumble(ts, '10 s')."));
+	return value;
+}
+
+static Interval
+interval_argument(SeQuery *sq, FuncExpr *call, int i, const char *what)
+{
+	return *DatumGetIntervalP(constant_argument(sq, call, i, what)->constvalue);
+}
+
 static void
 read_window(SeQuery *sq, FuncExpr *call)
 {
 	SeWindow   *window = &sq->window;
-	const char *step = strcmp(window->function, "hop") == 0 ? "slide" : "step";
-	int			last;
+	bool		hop = strcmp(window->function, "hop") == 0;
+	bool		tumble = strcmp(window->function, "tumble") == 0;
+	int			next = 1;
+	pg_tz	   *zone = NULL;
 
 	/* This puts named and default arguments in their places too. */
 	call = castNode(FuncExpr, eval_const_expressions(NULL, (Node *) call));
-	last = list_length(call->args) - 1;
-	for (int i = 1; i <= last; i++)
+	if (!tumble)
+		window->step = interval_argument(sq, call, next++,
+										 hop ? "slide" : "step");
+	window->size = interval_argument(sq, call, next++, "size");
+	window->offset = interval_argument(sq, call, next++, "offset");
+	if (list_length(call->args) > next)
 	{
-		Const	   *value = list_nth(call->args, i);
+		Const	   *value = constant_argument(sq, call, next, "timezone");
 
-		if (!IsA(value, Const) || value->constisnull)
-			refuse(sq, exprLocation((Node *) value),
-				   errmsg("a window's %s must be a constant",
-						  i == last ? "offset" : i == last - 1 ? "size" :
-						  step),
-				   errhint("Write an interval, as in stream.tumble(ts, '10 s')."));
-		if (i == last)
-			window->offset = se_window_offset(DatumGetIntervalP(value->constvalue));
-		else if (i == last - 1)
-			window->size = se_window_length(DatumGetIntervalP(value->constvalue),
-											"size");
-		else
-			window->step = se_window_length(DatumGetIntervalP(value->constvalue),
-											step);
+		if (!value->constisnull)
+			window->timezone = TextDatumGetCString(value->constvalue);
 	}
-	if (strcmp(window->function, "tumble") == 0)
+
+	if (window->timezone != NULL)
+		zone = se_window_zone(window->timezone);
+	(void) se_window_calendar(se_window_local_length(&window->size, "size",
+													 zone).unit,
+							  &window->offset, zone);
+	if (tumble)
 		return;
-	if (strcmp(window->function, "hop") == 0)
-		window->pane = se_window_hop_pane(window->step, window->size);
-	else
-	{
-		se_window_check_cumulate(window->step, window->size);
-		window->pane = window->step;
-	}
+	window->panes = "tumble";
+	window->pane = window->step;
+	if (hop)
+		window->pane = se_window_hop_pane(&window->step, &window->size, zone);
+	else if (!se_window_check_cumulate(&window->step, &window->size, zone))
+		window->panes = "cumulate_step";
 }
 
 void
@@ -121,7 +143,7 @@ se_plan_find_window(SeQuery *sq)
 			sq->window.function = function;
 			sq->window.rti = rti;
 			read_window(sq, call);
-			if (sq->window.pane > 0 &&
+			if (sq->window.panes != NULL &&
 				(list_length(rte->functions) > 1 || rte->funcordinality))
 				refuse(sq, call->location,
 					   errmsg("stream.%s cannot be in ROWS FROM or have WITH ORDINALITY",
@@ -164,7 +186,7 @@ se_plan_refuse_window_use(SeQuery *sq, SeSplit *split)
 	Index		rti = 0;
 	ListCell   *lc;
 
-	if (sq->window.pane == 0)
+	if (sq->window.panes == NULL)
 		return;
 	foreach(lc, split->keys)
 	{
@@ -197,11 +219,11 @@ se_plan_refuse_window_use(SeQuery *sq, SeSplit *split)
 /* ---- panes ---- */
 
 Const *
-se_plan_interval_const(int64 us)
+se_plan_interval_const(const Interval *value)
 {
-	Interval   *interval = palloc0(sizeof(Interval));
+	Interval   *interval = palloc(sizeof(Interval));
 
-	interval->time = us;
+	*interval = *value;
 	return makeConst(INTERVALOID, -1, InvalidOid, sizeof(Interval),
 					 IntervalPGetDatum(interval), false, false);
 }
@@ -212,23 +234,28 @@ se_plan_use_panes(SeQuery *sq, Query *delta)
 	RangeTblEntry *rte;
 	RangeTblFunction *rtf;
 	FuncExpr   *call;
-	Node	   *ts;
-	Oid			types[3];
+	List	   *name;
+	Oid			types[FUNC_MAX_ARGS];
+	int			n = 0;
+	ListCell   *lc;
 
-	if (sq->window.pane == 0)
+	if (sq->window.panes == NULL)
 		return;
 	rte = rt_fetch(sq->window.rti, delta->rtable);
 	rtf = linitial_node(RangeTblFunction, rte->functions);
 	call = castNode(FuncExpr,
 					eval_const_expressions(NULL, rtf->funcexpr));
-	ts = linitial(call->args);
-	types[0] = exprType(ts);
-	types[1] = types[2] = INTERVALOID;
-	call->funcid = LookupFuncName(list_make2(makeString("stream"),
-											 makeString("tumble")),
-								  lengthof(types), types, false);
-	call->args = list_make3(ts, se_plan_interval_const(sq->window.pane),
-							se_plan_interval_const(sq->window.offset));
+	/* tumble takes one length where the others take two; the rest is alike */
+	if (strcmp(sq->window.panes, "tumble") == 0)
+	{
+		lsecond(call->args) = se_plan_interval_const(&sq->window.pane);
+		call->args = list_delete_nth_cell(call->args, 2);
+	}
+	foreach(lc, call->args)
+		types[n++] = exprType(lfirst(lc));
+	name = list_make2(makeString("stream"),
+					  makeString(pstrdup(sq->window.panes)));
+	call->funcid = LookupFuncName(name, n, types, false);
 	rtf->funcexpr = (Node *) call;
 	/* the deparser names columns by the function unless there is an alias */
 	if (rte->alias == NULL)
@@ -236,18 +263,38 @@ se_plan_use_panes(SeQuery *sq, Query *delta)
 }
 
 char *
-se_plan_interval_literal(int64 us)
+se_plan_interval_literal(const Interval *value)
 {
-	Const	   *value = se_plan_interval_const(us);
+	Datum		text = DirectFunctionCall1(interval_out,
+										   IntervalPGetDatum(value));
 
 	return psprintf("%s::pg_catalog.interval",
-					quote_literal_cstr(DatumGetCString(DirectFunctionCall1(interval_out,
-																		   value->constvalue))));
+					quote_literal_cstr(DatumGetCString(text)));
 }
 
-/* The start of the pane, from the keys that are there. */
+char *
+se_plan_window_arguments(const SeWindow *window)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	if (strcmp(window->function, "tumble") != 0)
+		appendStringInfo(&buf, "%s, ",
+						 se_plan_interval_literal(&window->step));
+	appendStringInfo(&buf, "%s, %s", se_plan_interval_literal(&window->size),
+					 se_plan_interval_literal(&window->offset));
+	if (window->timezone != NULL)
+		appendStringInfo(&buf, ", %s::pg_catalog.text",
+						 quote_literal_cstr(window->timezone));
+	return buf.data;
+}
+
+/*
+ * A moment of the pane, from the keys that are there: its start, or the last
+ * one before its end.
+ */
 static char *
-pane_start(const SeQuery *sq, const SeSplit *split)
+pane_moment(const SeQuery *sq, const SeSplit *split)
 {
 	const SeKey *end = NULL;
 	ListCell   *lc;
@@ -262,8 +309,8 @@ pane_start(const SeQuery *sq, const SeSplit *split)
 			end = key;
 	}
 	Assert(end != NULL);
-	return psprintf("s.%s - %s", quote_identifier(end->column),
-					se_plan_interval_literal(sq->window.pane));
+	return psprintf("s.%s - '1 microsecond'::pg_catalog.interval",
+					quote_identifier(end->column));
 }
 
 char *
@@ -278,9 +325,8 @@ se_plan_window_end(const SeQuery *sq, const SeSplit *split)
 		if (se_plan_key_is_bound(sq, key) == WINDOW_END)
 			return psprintf("s.%s", quote_identifier(key->column));
 	}
-	return psprintf("stream.window_end(%s, %s, %s)", pane_start(sq, split),
-					se_plan_interval_literal(sq->window.size),
-					se_plan_interval_literal(sq->window.offset));
+	return psprintf("stream.window_end(%s, %s)", pane_moment(sq, split),
+					se_plan_window_arguments(&sq->window));
 }
 
 char *
@@ -294,7 +340,7 @@ se_plan_state_source(const SeViewRequest *request, SeQuery *sq,
 	StringInfoData groups;
 	ListCell   *lc;
 
-	if (window->pane == 0)
+	if (window->panes == NULL)
 		return table;
 	initStringInfo(&sql);
 	initStringInfo(&groups);
@@ -326,11 +372,9 @@ se_plan_state_source(const SeViewRequest *request, SeQuery *sq,
 						 st->agg.polymorphic ? se_plan_types_array(&st->agg) : "",
 						 column);
 	}
-	appendStringInfo(&sql, " FROM %s s, stream.%s(%s, %s, %s, %s) w", table,
-					 window->function, pane_start(sq, split),
-					 se_plan_interval_literal(window->step),
-					 se_plan_interval_literal(window->size),
-					 se_plan_interval_literal(window->offset));
+	appendStringInfo(&sql, " FROM %s s, stream.%s(%s, %s) w", table,
+					 window->function, pane_moment(sq, split),
+					 se_plan_window_arguments(window));
 	if (split->late_after)
 		appendStringInfo(&sql, " WHERE w.window_end > s.%s",
 						 split->late_after->column);
