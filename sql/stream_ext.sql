@@ -65,6 +65,7 @@ CREATE TABLE stream.catalog_views (
 	merge_sql text NOT NULL,
 	late_sql text,
 	late_rows regclass,
+	serial boolean NOT NULL,
 	emit text NOT NULL,
 	state_ttl interval,
 	allowed_lateness interval,
@@ -414,6 +415,20 @@ LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 6
 AS 'MODULE_PATHNAME', 'se_sql_cumulate';
 COMMENT ON FUNCTION stream.cumulate(timestamp, interval, interval, interval) IS
 'the windows that ts is in, growing by step up to size, for FROM: FROM events, stream.cumulate(event_time, ''1 h'', ''1 day'')';
+
+CREATE FUNCTION stream.session(ts timestamptz, gap interval)
+RETURNS TABLE (window_start timestamptz, window_end timestamptz)
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 1
+AS 'MODULE_PATHNAME', 'se_sql_session';
+COMMENT ON FUNCTION stream.session(timestamptz, interval) IS
+'in continuous views: the session that ts is in, of rows no further apart than gap: FROM events, stream.session(event_time, ''30 min'')';
+
+CREATE FUNCTION stream.session(ts timestamp, gap interval)
+RETURNS TABLE (window_start timestamp, window_end timestamp)
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 1
+AS 'MODULE_PATHNAME', 'se_sql_session';
+COMMENT ON FUNCTION stream.session(timestamp, interval) IS
+'in continuous views: the session that ts is in, of rows no further apart than gap: FROM events, stream.session(event_time, ''30 min'')';
 
 /* What views know of windows that are closed. */
 CREATE FUNCTION stream.hop_closed(ts timestamptz, closed_to timestamptz, slide interval,

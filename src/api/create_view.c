@@ -156,6 +156,7 @@ se_sql_create_view(PG_FUNCTION_ARGS)
 	view.merge_sql = plan->merge_sql;
 	view.late_sql = plan->late_sql;
 	view.late_rows = plan->late_rows;
+	view.serial = plan->serial;
 	se_catalog_add_view(&view);
 	se_api_note_made(view.relid);
 	apply_nothing(&view);

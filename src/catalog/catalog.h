@@ -70,6 +70,7 @@ typedef struct SeView
 	char	   *merge_sql;		/* plan/ wrote it: INSERT ... ON CONFLICT */
 	char	   *late_sql;		/* plan/ wrote it: the batch's rows that come late
 								 * for all their windows; NULL: none can */
+	bool		serial;			/* merges of two workers would clash */
 	Oid			late_rows;		/* name_late_rows; InvalidOid: they are counted */
 	char	   *emit;			/* update, append */
 	Interval   *state_ttl;		/* NULL: kept for ever */
@@ -85,6 +86,12 @@ typedef struct SeView
 #define SE_BATCH_NAME "se_batch"
 #define SE_DELTA_NAME "se_delta"
 #define SE_LATE_NAME "se_late"
+
+/*
+ * Stands for the state table in merge_sql and late_sql, whose name is put there
+ * when a batch is applied: tables and schemas may be renamed.
+ */
+#define SE_STATE_TOKEN "\"@se_state\""
 
 /*
  * The row type of se_batch: the stream's columns, then the record's partition

@@ -19,8 +19,8 @@
 enum
 {
 	COL_VIEW, COL_STREAM, COL_STATE, COL_KIND, COL_QUERY, COL_DELTA_SQL,
-	COL_MERGE_SQL, COL_LATE_SQL, COL_LATE_ROWS, COL_EMIT, COL_STATE_TTL, COL_ALLOWED_LATENESS,
-	COL_OPTIONS,
+	COL_MERGE_SQL, COL_LATE_SQL, COL_LATE_ROWS, COL_SERIAL, COL_EMIT,
+	COL_STATE_TTL, COL_ALLOWED_LATENESS, COL_OPTIONS,
 	NCOLS
 };
 
@@ -42,6 +42,7 @@ se_catalog_add_view(const SeView *v)
 		values[COL_LATE_SQL] = CStringGetTextDatum(v->late_sql);
 	isnull[COL_LATE_ROWS] = !OidIsValid(v->late_rows);
 	values[COL_LATE_ROWS] = ObjectIdGetDatum(v->late_rows);
+	values[COL_SERIAL] = BoolGetDatum(v->serial);
 	values[COL_EMIT] = CStringGetTextDatum(v->emit);
 	isnull[COL_STATE_TTL] = (v->state_ttl == NULL);
 	values[COL_STATE_TTL] = IntervalPGetDatum(v->state_ttl);
@@ -79,6 +80,7 @@ make_view(SeRowScan *rows)
 	v->late_sql = se_row_text(rows, COL_LATE_SQL);
 	if (!rows->isnull[COL_LATE_ROWS])
 		v->late_rows = DatumGetObjectId(rows->values[COL_LATE_ROWS]);
+	v->serial = DatumGetBool(rows->values[COL_SERIAL]);
 	v->emit = se_row_text(rows, COL_EMIT);
 	v->state_ttl = copy_interval(rows, COL_STATE_TTL);
 	v->allowed_lateness = copy_interval(rows, COL_ALLOWED_LATENESS);

@@ -171,13 +171,19 @@ se_plan_create_view(const SeViewRequest *request)
 
 	settings = se_sql_settings_begin();
 	plan->stream = sq->stream;
+	plan->serial = se_plan_has_sessions(sq);
+	if (plan->serial)
+		se_plan_name_sessions(sq, split);
 	if (windowed && request->watermark)
 		se_plan_drop_late(sq, split, plan);
+	if (plan->serial)
+		se_plan_use_sessions(sq, split);
 	plan->delta_sql = se_plan_deparse_delta(sq, split->delta);
 	plan->state = se_plan_make_state(request, split);
 	if (plan->late_sql && request->keep_late)
 		plan->late_rows = se_plan_make_late_rows(request, sq, plan->state);
-	plan->merge_sql = se_plan_merge_sql(sq, split);
+	plan->merge_sql = plan->serial ? se_plan_merge_sessions_sql(sq, split) :
+		se_plan_merge_sql(sq, split);
 	plan->view = se_plan_make_view(request, sq, split, plan->state);
 	se_sql_settings_end(settings);
 

@@ -16,6 +16,8 @@
  *				view lets a window take only panes whose late_after is before
  *				its end.  Rows in time have -infinity there.
  *
+ *	  session	see sessions.c
+ *
  * The late query yields the rows that the delta leaves out, as name_late_rows
  * keeps them.
  *
@@ -59,9 +61,8 @@ se_plan_is_windowed(const SeQuery *sq, const SeSplit *split)
 	return false;
 }
 
-/* The time that the window function was given. */
-static Node *
-window_time(const SeQuery *sq)
+Node *
+se_plan_window_time(const SeQuery *sq)
 {
 	RangeTblEntry *rte = rt_fetch(sq->window.rti, sq->query->rtable);
 	RangeTblFunction *rtf = linitial_node(RangeTblFunction, rte->functions);
@@ -70,15 +71,14 @@ window_time(const SeQuery *sq)
 							 eval_const_expressions(NULL, rtf->funcexpr))->args);
 }
 
-/* $1 in the type of the window's time. */
-static const char *
-closed_to_text(Oid type)
+const char *
+se_plan_closed_to_text(Oid type)
 {
 	return type == TIMESTAMPOID ? "pg_catalog.timezone('UTC', $1)" : "$1";
 }
 
-static Node *
-closed_to_expr(Oid type)
+Node *
+se_plan_closed_to_expr(Oid type)
 {
 	Param	   *param = makeNode(Param);
 	Oid			types[] = {TEXTOID, TIMESTAMPTZOID};
@@ -106,9 +106,12 @@ closed_to_expr(Oid type)
 static char *
 open_from_text(const SeWindow *window, Oid type)
 {
-	const char *closed_to = closed_to_text(type);
+	const char *closed_to = se_plan_closed_to_text(type);
 	SeWindow	whole = *window;
 
+	if (strcmp(window->function, "session") == 0)
+		return psprintf("SELECT %s - %s", closed_to,
+						se_plan_interval_literal(&window->size));
 	if (strcmp(window->function, "hop") == 0)
 		return psprintf("SELECT stream.hop_open_from(%s, %s)", closed_to,
 						se_plan_window_arguments(window));
@@ -118,12 +121,13 @@ open_from_text(const SeWindow *window, Oid type)
 					se_plan_window_arguments(&whole));
 }
 
-/* ts >= (SELECT ...), evaluated once per batch */
+/* ts >= (SELECT ...), or ts > for sessions, evaluated once per batch */
 static Node *
 in_time_expr(const SeQuery *sq, Node *ts)
 {
 	ParseState *pstate = make_parsestate(NULL);
 	SubLink    *sublink = makeNode(SubLink);
+	char	   *operator = se_plan_has_sessions(sq) ? ">" : ">=";
 	Oid			params[] = {TIMESTAMPTZOID};
 	Node	   *result;
 
@@ -133,7 +137,7 @@ in_time_expr(const SeQuery *sq, Node *ts)
 							 lengthof(params));
 	sublink->location = -1;
 	result = (Node *) make_op(pstate, list_make2(makeString("pg_catalog"),
-												 makeString(">=")),
+												 makeString(operator)),
 							  copyObject(ts), (Node *) sublink, NULL, -1);
 	free_parsestate(pstate);
 	return result;
@@ -158,7 +162,7 @@ late_after_expr(const SeQuery *sq, Node *ts)
 	List	   *args;
 	Oid			fn;
 
-	args = list_make5(copyObject(ts), closed_to_expr(type),
+	args = list_make5(copyObject(ts), se_plan_closed_to_expr(type),
 					  se_plan_interval_const(&window->step),
 					  se_plan_interval_const(&window->size),
 					  se_plan_interval_const(&window->offset));
@@ -233,7 +237,37 @@ put_column(Query *query, Node *expr, const char *name)
 								pstrdup(name), false));
 }
 
-/* The row as jsonb, from columns c1, c2, ... of the subquery l. */
+/* The group keys, for the search in the state. */
+static void
+put_keys(const SeQuery *sq, Query *query, const SeSplit *split)
+{
+	ListCell   *lc;
+
+	foreach(lc, split->keys)
+	{
+		SeKey	   *key = lfirst(lc);
+
+		if (se_plan_key_is_bound(sq, key) == 0)
+			put_column(query, copyObject((Node *) key->tle->expr), key->column);
+	}
+}
+
+/* The last window that a late row is in. */
+static char *
+last_window(const SeQuery *sq)
+{
+	const char *ts = "l.\"@ts\"";
+
+	if (se_plan_has_sessions(sq))
+		return psprintf("SELECT %s AS window_start, %s + %s AS window_end",
+						ts, ts, se_plan_interval_literal(&sq->window.size));
+	return psprintf("SELECT w.window_start, w.window_end FROM stream.%s(%s, %s) w "
+					"ORDER BY w.window_end DESC LIMIT 1",
+					sq->window.function, ts,
+					se_plan_window_arguments(&sq->window));
+}
+
+/* The row as jsonb, from columns @1, @2, ... of the subquery l. */
 static char *
 row_text(TupleDesc desc)
 {
@@ -250,7 +284,7 @@ row_text(TupleDesc desc)
 		if (n % COLUMNS_PER_CALL == 0)
 			appendStringInfo(&buf, "%spg_catalog.jsonb_build_object(",
 							 n > 0 ? ") OPERATOR(pg_catalog.||) " : "");
-		appendStringInfo(&buf, "%s%s, l.c%d",
+		appendStringInfo(&buf, "%s%s, l.\"@%d\"",
 						 n % COLUMNS_PER_CALL == 0 ? "" : ", ",
 						 quote_literal_cstr(NameStr(att->attname)), i + 1);
 		n++;
@@ -277,10 +311,10 @@ late_sql(SeQuery *sq, SeSplit *split, Node *ts)
 	query->groupingSets = NIL;
 	query->hasAggs = false;
 	put_column(query, batch_column(sq, natts + 1, INT4OID, -1, InvalidOid),
-			   "partition");
+			   "@partition");
 	put_column(query, batch_column(sq, natts + 2, INT8OID, -1, InvalidOid),
-			   "offset");
-	put_column(query, copyObject(ts), "ts");
+			   "@offset");
+	put_column(query, copyObject(ts), "@ts");
 	for (int i = 0; i < natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
@@ -288,27 +322,34 @@ late_sql(SeQuery *sq, SeSplit *split, Node *ts)
 		if (!att->attisdropped)
 			put_column(query, batch_column(sq, i + 1, att->atttypid,
 										   att->atttypmod, att->attcollation),
-					   psprintf("c%d", i + 1));
+					   psprintf("@%d", i + 1));
 	}
+	if (se_plan_has_sessions(sq))
+		put_keys(sq, query, split);
 	add_condition(query, (Node *) makeBoolExpr(NOT_EXPR,
 											   list_make1(in_time_expr(sq, ts)),
 											   -1));
 	sql = se_plan_deparse_delta(sq, query);
 	desc->natts = natts;
-	return psprintf("SELECT l.partition, l.\"offset\", l.ts AS event_time, "
-					"w.window_start, w.window_end, $1, %s, pg_catalog.now() "
-					"FROM (%s) l, LATERAL (SELECT w.window_start, w.window_end "
-					"FROM stream.%s(l.ts, %s) w ORDER BY w.window_end DESC LIMIT 1) w",
-					row_text(desc), sql, sq->window.function,
-					se_plan_window_arguments(&sq->window));
+	return psprintf("SELECT l.\"@partition\" AS \"partition\", l.\"@offset\" AS \"offset\", "
+					"l.\"@ts\" AS event_time, w.window_start, w.window_end, "
+					"$1 AS closed_to, %s AS \"row\", pg_catalog.now() AS arrived_at "
+					"FROM (%s) l, LATERAL (%s) w%s",
+					row_text(desc), sql, last_window(sq),
+					se_plan_has_sessions(sq) ?
+					psprintf(" WHERE %s",
+							 se_plan_in_no_session(sq, split, "l",
+												   "l.\"@ts\"")) : "");
 }
 
 void
 se_plan_drop_late(SeQuery *sq, SeSplit *split, SeViewPlan *plan)
 {
-	Node	   *ts = window_time(sq);
+	Node	   *ts = se_plan_window_time(sq);
 
 	plan->late_sql = late_sql(sq, split, ts);
+	if (se_plan_has_sessions(sq))
+		return;					/* the merge knows which rows are late */
 	if (sq->window.panes != NULL)
 		add_late_after(sq, split, ts);
 	add_condition(split->delta, in_time_expr(sq, ts));
@@ -320,7 +361,7 @@ char *
 se_plan_closed_condition(const SeQuery *sq, const SeViewRequest *request,
 						 const char *window_end)
 {
-	Oid			type = exprType(window_time(sq));
+	Oid			type = exprType(se_plan_window_time(sq));
 	char	   *schema = get_namespace_name(get_rel_namespace(sq->stream));
 	char	   *name = quote_qualified_identifier(schema,
 												  get_rel_name(sq->stream));
@@ -342,7 +383,7 @@ se_plan_make_late_rows(const SeViewRequest *request, const SeQuery *sq,
 					   Oid state)
 {
 	char	   *name = makeObjectName(request->name, NULL, "late_rows");
-	const char *time = format_type_be_qualified(exprType(window_time(sq)));
+	const char *time = format_type_be_qualified(exprType(se_plan_window_time(sq)));
 	ObjectAddress table,
 				owner;
 

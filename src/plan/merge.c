@@ -3,11 +3,11 @@
  * merge.c
  *	  The statement that merges a batch's states into the state table.
  *
- *		[INSERT INTO state] AS s (keys, states) SELECT ... FROM se_delta
+ *		INSERT INTO state AS s (keys, states) SELECT ... FROM se_delta
  *		ORDER BY keys ON CONFLICT (keys) DO UPDATE SET a = combine(s.a, EXCLUDED.a)
  *
- * The beginning, with the state's name, is put in front when the view is opened,
- * so that the table and its schema may be renamed.
+ * The state's name is put in when the view is opened, so that the table and its
+ * schema may be renamed.
  *
  * All writers go through the keys in the same order, so they wait for each
  * other but never deadlock.  It is plain SQL: the state table may be
@@ -200,7 +200,7 @@ se_plan_merge_sql(const SeQuery *sq, const SeSplit *split)
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql,
-					 " AS s (%s) SELECT %s FROM " SE_DELTA_NAME,
+					 "INSERT INTO " SE_STATE_TOKEN " AS s (%s) SELECT %s FROM " SE_DELTA_NAME,
 					 columns.data, values.data);
 	if (split->keys != NIL)
 		appendStringInfo(&sql, " ORDER BY %s", order.data);

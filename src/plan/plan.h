@@ -28,6 +28,7 @@ typedef struct SeViewPlan
 	Oid			stream;			/* relid of the stream in its FROM */
 	Oid			state;			/* relid of the state table made */
 	Oid			view;			/* relid of the view made */
+	bool		serial;			/* merges of two workers would clash */
 	Oid			late_rows;		/* relid of the table of late rows, or none */
 	char	   *late_sql;		/* reads SE_BATCH_NAME; NULL: no row is late */
 	char	   *delta_sql;		/* reads SE_BATCH_NAME */

@@ -16,9 +16,9 @@
 /* The window function in FROM, and what it is called with. */
 typedef struct SeWindow
 {
-	const char *function;		/* tumble, hop, cumulate; NULL: no window */
+	const char *function;		/* tumble, hop, ...; NULL: no window */
 	Index		rti;			/* its place in the range table */
-	Interval	size;
+	Interval	size;			/* session: its gap */
 	Interval	step;			/* hop's slide, cumulate's step */
 	Interval	offset;
 	char	   *timezone;		/* NULL: none */
@@ -62,6 +62,7 @@ typedef struct SeSplit
 	Node	   *having;
 	Query	   *delta;			/* keys and bare aggregates; still FROM stream */
 	SeKey	   *late_after;		/* the one of lateness.c, or NULL */
+	SeKey	   *session_end;	/* a column behind the keys, or NULL */
 } SeSplit;
 
 /* Key column of a view without GROUP BY, whose state is one row. */
@@ -131,7 +132,24 @@ extern char *se_plan_interval_literal(const Interval *value);
 /* What a window function gets behind its time, as text. */
 extern char *se_plan_window_arguments(const SeWindow *window);
 
+/* sessions.c */
+extern bool se_plan_has_sessions(const SeQuery *sq);
+/* Makes the start of the session the last key, and its end a column. */
+extern void se_plan_name_sessions(const SeQuery *sq, SeSplit *split);
+/* Lets the delta yield pieces of sessions. */
+extern void se_plan_use_sessions(const SeQuery *sq, SeSplit *split);
+extern char *se_plan_merge_sessions_sql(const SeQuery *sq,
+										const SeSplit *split);
+/* True in SQL when no open session of the group in "row" has ts in it. */
+extern char *se_plan_in_no_session(const SeQuery *sq, const SeSplit *split,
+								   const char *row, const char *ts);
+
 /* lateness.c */
+/* The time that the window function was given. */
+extern Node *se_plan_window_time(const SeQuery *sq);
+/* $1 of the delta, the moment up to which windows are closed, in this type. */
+extern const char *se_plan_closed_to_text(Oid type);
+extern Node *se_plan_closed_to_expr(Oid type);
 /* Is one of the window's bounds a group key? */
 extern bool se_plan_is_windowed(const SeQuery *sq, const SeSplit *split);
 /* Lets the delta leave rows out that come late; fills plan->late_sql. */

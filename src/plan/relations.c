@@ -103,6 +103,10 @@ se_plan_make_state(const SeViewRequest *request, SeSplit *split)
 	}
 	if (split->keys == NIL)
 		appendStringInfoString(&sql, SE_ALL_ROWS_COLUMN " boolean NOT NULL, ");
+	if (split->session_end)
+		append_column(&sql, split->session_end->column,
+					  exprType((Node *) split->session_end->tle->expr), -1,
+					  InvalidOid);
 	foreach(lc, split->states)
 	{
 		SeState    *state = lfirst(lc);
@@ -201,6 +205,14 @@ view_mutator(Node *node, SeSplit *split)
 	}
 	if (split->keys == NIL)
 		attno++;
+	if (split->session_end)
+	{
+		Node	   *expr = (Node *) split->session_end->tle->expr;
+
+		attno++;
+		if (equal(node, expr))
+			return (Node *) makeVar(1, attno, exprType(expr), -1, InvalidOid, 0);
+	}
 	if (IsA(node, Aggref))
 	{
 		foreach(lc, split->states)
@@ -240,7 +252,8 @@ se_plan_make_view(const SeViewRequest *request, SeQuery *sq, SeSplit *split,
 	}
 	appendStringInfo(&sql, " FROM %s s",
 					 se_plan_state_source(request, sq, split, state));
-	if (request->append && sq->window.panes == NULL)
+	if (request->append &&
+		(sq->window.panes == NULL || se_plan_has_sessions(sq)))
 	{
 		appendStringInfo(&sql, " WHERE %s",
 						 se_plan_closed_condition(sq, request,

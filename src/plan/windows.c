@@ -24,6 +24,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -45,7 +46,7 @@
 static const char *
 window_function(Oid fn)
 {
-	static const char *const functions[] = {"tumble", "hop", "cumulate"};
+	static const char *const functions[] = {"tumble", "hop", "cumulate", "session"};
 
 	for (int i = 0; i < lengthof(functions); i++)
 		if (se_plan_is_ours(fn, functions[i]))
@@ -85,6 +86,15 @@ read_window(SeQuery *sq, FuncExpr *call)
 
 	/* This puts named and default arguments in their places too. */
 	call = castNode(FuncExpr, eval_const_expressions(NULL, (Node *) call));
+	if (strcmp(window->function, "session") == 0)
+	{
+		window->size = interval_argument(sq, call, next, "gap");
+		window->size.time = se_window_micros(&window->size, "gap");
+		window->size.day = 0;
+		(void) se_window_length(&window->size, "gap", NULL);
+		window->panes = "tumble";
+		return;
+	}
 	if (!tumble)
 		window->step = interval_argument(sq, call, next++,
 										 hop ? "slide" : "step");
@@ -165,6 +175,8 @@ find_bound_walker(Node *node, SeQuery *sq)
 		refuse(sq, ((Var *) node)->location,
 			   errmsg("the bounds of stream.%s can only be group keys by themselves",
 					  sq->window.function),
+			   se_plan_has_sessions(sq) ?
+			   errdetail("Which session a row is in is known when it is merged with others.") :
 			   errdetail("Rows are kept by the parts that windows share, not by window."),
 			   errhint("GROUP BY window_start, and use it in expressions and conditions when reading the view."));
 	return expression_tree_walker(node, find_bound_walker, sq);
@@ -201,6 +213,8 @@ se_plan_refuse_window_use(SeQuery *sq, SeSplit *split)
 		refuse(sq, -1,
 			   errmsg("the query does not group by the windows of stream.%s",
 					  sq->window.function),
+			   se_plan_has_sessions(sq) ?
+			   errdetail("Without its session a row could be counted without the window.") :
 			   errdetail("Each row would count once for every window that it is in."),
 			   errhint("Add window_start to GROUP BY."));
 	foreach(lc, split->states)
@@ -246,7 +260,19 @@ se_plan_use_panes(SeQuery *sq, Query *delta)
 	call = castNode(FuncExpr,
 					eval_const_expressions(NULL, rtf->funcexpr));
 	/* tumble takes one length where the others take two; the rest is alike */
-	if (strcmp(sq->window.panes, "tumble") == 0)
+	if (se_plan_has_sessions(sq))
+	{
+		Interval	none = {0};
+
+		call->args = list_make3(linitial(call->args),
+								se_plan_interval_const(&sq->window.size),
+								se_plan_interval_const(&none));
+		if (exprType(linitial(call->args)) != TIMESTAMPOID)
+			call->args = lappend(call->args,
+								 makeNullConst(TEXTOID, -1,
+											   DEFAULT_COLLATION_OID));
+	}
+	else if (strcmp(sq->window.panes, "tumble") == 0)
 	{
 		lsecond(call->args) = se_plan_interval_const(&sq->window.pane);
 		call->args = list_delete_nth_cell(call->args, 2);
@@ -318,6 +344,8 @@ se_plan_window_end(const SeQuery *sq, const SeSplit *split)
 {
 	ListCell   *lc;
 
+	if (split->session_end)
+		return psprintf("s.%s", quote_identifier(split->session_end->column));
 	foreach(lc, split->keys)
 	{
 		SeKey	   *key = lfirst(lc);
@@ -340,7 +368,7 @@ se_plan_state_source(const SeViewRequest *request, SeQuery *sq,
 	StringInfoData groups;
 	ListCell   *lc;
 
-	if (window->panes == NULL)
+	if (window->panes == NULL || se_plan_has_sessions(sq))
 		return table;
 	initStringInfo(&sql);
 	initStringInfo(&groups);

@@ -20,9 +20,11 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -32,6 +34,9 @@
 #include "delta.h"
 #include "sql_settings.h"
 #include "state.h"
+
+/* Sub-object of a state table that a merge locks; it has no such column. */
+#define MERGE_LOCK 0x7fff
 
 /* A statement that reads the rows which a batch query yields. */
 typedef struct Sink
@@ -49,6 +54,7 @@ struct SeViewState
 	MemoryContextCallback callback;
 	SeBatchQuery *delta;
 	Sink		merge;
+	Oid			serial;			/* locked while it is merged into; or none */
 	SeBatchQuery *late;			/* NULL: no row can be late */
 	Sink		keep_late;		/* without sql: late rows are only counted */
 };
@@ -72,6 +78,25 @@ qualified_name(Oid relid)
 									  get_rel_name(relid));
 }
 
+/* With the name of the state table where it belongs. */
+static char *
+with_state(const char *sql, Oid relid)
+{
+	char	   *name = qualified_name(relid);
+	const char *token;
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	while ((token = strstr(sql, SE_STATE_TOKEN)) != NULL)
+	{
+		appendBinaryStringInfo(&buf, sql, token - sql);
+		appendStringInfoString(&buf, name);
+		sql = token + strlen(SE_STATE_TOKEN);
+	}
+	appendStringInfoString(&buf, sql);
+	return buf.data;
+}
+
 SeViewState *
 se_state_open(const SeView *view)
 {
@@ -87,10 +112,12 @@ se_state_open(const SeView *view)
 												 ALLOCSET_DEFAULT_SIZES);
 	state->delta = se_batch_query_open(view->delta_sql, view->stream);
 	state->merge.relation = SE_DELTA_NAME;
-	state->merge.sql = psprintf("INSERT INTO %s%s",
-								qualified_name(view->state), view->merge_sql);
+	state->merge.sql = with_state(view->merge_sql, view->state);
 	if (view->late_sql)
-		state->late = se_batch_query_open(view->late_sql, view->stream);
+		state->late = se_batch_query_open(with_state(view->late_sql,
+													 view->state),
+										  view->stream);
+	state->serial = view->serial ? view->state : InvalidOid;
 	state->keep_late.relation = SE_LATE_NAME;
 	if (OidIsValid(view->late_rows))
 		state->keep_late.sql =
@@ -187,6 +214,10 @@ se_state_apply(SeViewState *state, const SeRowRange *range,
 
 	MemoryContextReset(state->batch_context);
 	old = MemoryContextSwitchTo(state->batch_context);
+	/* other workers of the stream wait, readers and vacuum do not */
+	if (OidIsValid(state->serial))
+		LockDatabaseObject(RelationRelationId, state->serial, MERGE_LOCK,
+						   ExclusiveLock);
 	result = run(state, state->delta, &state->merge, range, closed_to);
 	if (state->late != NULL && !TIMESTAMP_IS_NOBEGIN(closed_to))
 		*late_rows += run(state, state->late, &state->keep_late, range,
