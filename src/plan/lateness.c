@@ -216,13 +216,6 @@ add_late_after(const SeQuery *sq, SeSplit *split, Node *ts)
 
 /* ---- the late query ---- */
 
-static Node *
-batch_column(const SeQuery *sq, AttrNumber attno, Oid type, int32 typmod,
-			 Oid collation)
-{
-	return (Node *) makeVar(sq->stream_rti, attno, type, typmod, collation, 0);
-}
-
 static void
 put_column(Query *query, Node *expr, const char *name)
 {
@@ -231,6 +224,15 @@ put_column(Query *query, Node *expr, const char *name)
 				makeTargetEntry((Expr *) expr,
 								list_length(query->targetList) + 1,
 								pstrdup(name), false));
+}
+
+static void
+put_batch_column(SeQuery *sq, Query *query, AttrNumber attno, Oid type,
+				 int32 typmod, Oid collation, const char *name)
+{
+	Var		   *column = makeVar(1, attno, type, typmod, collation, 0);
+
+	put_column(query, se_plan_batch_column(sq, query, column), name);
 }
 
 /* The row as jsonb, from columns c1, c2, ... of the subquery l. */
@@ -276,19 +278,17 @@ late_sql(SeQuery *sq, SeSplit *split, Node *ts)
 	query->groupClause = NIL;
 	query->groupingSets = NIL;
 	query->hasAggs = false;
-	put_column(query, batch_column(sq, natts + 1, INT4OID, -1, InvalidOid),
-			   "partition");
-	put_column(query, batch_column(sq, natts + 2, INT8OID, -1, InvalidOid),
-			   "offset");
+	put_batch_column(sq, query, natts + 1, INT4OID, -1, InvalidOid,
+					 "partition");
+	put_batch_column(sq, query, natts + 2, INT8OID, -1, InvalidOid, "offset");
 	put_column(query, copyObject(ts), "ts");
 	for (int i = 0; i < natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 
 		if (!att->attisdropped)
-			put_column(query, batch_column(sq, i + 1, att->atttypid,
-										   att->atttypmod, att->attcollation),
-					   psprintf("c%d", i + 1));
+			put_batch_column(sq, query, i + 1, att->atttypid, att->atttypmod,
+							 att->attcollation, psprintf("c%d", i + 1));
 	}
 	add_condition(query, (Node *) makeBoolExpr(NOT_EXPR,
 											   list_make1(in_time_expr(sq, ts)),

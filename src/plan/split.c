@@ -24,6 +24,7 @@
 #include "optimizer/optimizer.h"
 #include "optimizer/tlist.h"
 #include "parser/parsetree.h"
+#include "rewrite/rewriteManip.h"
 #include "utils/lsyscache.h"
 #include "utils/ruleutils.h"
 
@@ -36,7 +37,18 @@ typedef struct SplitContext
 	SeQuery    *sq;
 	SeSplit    *split;
 	List	   *names;			/* columns of the state table so far */
+	int			level;			/* queries between here and the outermost */
 } SplitContext;
+
+Node *
+se_plan_shift_levels(Node *node, int levels)
+{
+	if (levels == 0)
+		return node;
+	node = copyObject(node);
+	IncrementVarSublevelsUp(node, levels, Max(0, -levels));
+	return node;
+}
 
 static bool
 name_taken(SplitContext *cx, const char *name)
@@ -117,6 +129,25 @@ name_state(SplitContext *cx, Aggref *aggref)
 	return choose_name(cx, fn, column);
 }
 
+static void
+add_state(SplitContext *cx, Aggref *aggref)
+{
+	SeState    *state;
+	ListCell   *lc;
+
+	foreach(lc, cx->split->states)
+		if (equal(((SeState *) lfirst(lc))->aggref, aggref))
+			return;
+
+	state = palloc0(sizeof(SeState));
+	state->aggref = aggref;
+	se_aggregate_load_call(aggref, &state->agg);
+	se_plan_refuse_aggregate(cx->sq, aggref, &state->agg);
+	state->column = name_state(cx, aggref);
+	cx->split->states = lappend(cx->split->states, state);
+}
+
+/* Sub-selects too may hold aggregates of the outermost query. */
 static bool
 add_states_walker(Node *node, SplitContext *cx)
 {
@@ -128,22 +159,16 @@ add_states_walker(Node *node, SplitContext *cx)
 				 errmsg("GROUPING is not supported in a continuous view"),
 				 errhint("Without grouping sets it is always 0."),
 				 se_plan_position(cx->sq, ((GroupingFunc *) node)->location)));
-	if (IsA(node, Aggref))
+	if (IsA(node, Aggref) && ((Aggref *) node)->agglevelsup == cx->level)
 	{
-		Aggref	   *aggref = (Aggref *) node;
-		SeState    *state;
-		ListCell   *lc;
-
-		foreach(lc, cx->split->states)
-			if (equal(((SeState *) lfirst(lc))->aggref, aggref))
-				return false;
-
-		state = palloc0(sizeof(SeState));
-		state->aggref = aggref;
-		se_aggregate_load_call(aggref, &state->agg);
-		se_plan_refuse_aggregate(cx->sq, aggref, &state->agg);
-		state->column = name_state(cx, aggref);
-		cx->split->states = lappend(cx->split->states, state);
+		add_state(cx, (Aggref *) se_plan_shift_levels(node, -cx->level));
+		return false;
+	}
+	if (IsA(node, Query))
+	{
+		cx->level++;
+		(void) query_tree_walker((Query *) node, add_states_walker, cx, 0);
+		cx->level--;
 		return false;
 	}
 	return expression_tree_walker(node, add_states_walker, cx);
@@ -235,7 +260,7 @@ se_plan_deparse_delta(SeQuery *sq, Query *delta)
 	RangeTblEntry *rte;
 
 	delta = copyObject(delta);
-	rte = rt_fetch(sq->stream_rti, delta->rtable);
+	rte = se_plan_stream_entry(sq, delta);
 	if (rte->alias == NULL)
 		rte->alias = makeAlias(rte->eref->aliasname, NIL);
 	add_batch_columns(rte, rte->relid);
