@@ -1,6 +1,6 @@
 --
--- stream.create_view(): sub-selects, WITH, LATERAL and functions.
--- Each query through a stream in several batches gives what it gives
+-- stream.create_view(): sub-selects, WITH, LATERAL, functions and grouping
+-- sets.  Each query through a stream in several batches gives what it gives
 -- over an ordinary table of the same name that holds the same rows.
 --
 SET timezone = 'UTC';
@@ -142,9 +142,57 @@ SELECT check_view('SELECT size_of(p) AS size, shop_name(n) AS shop, count(*), ma
 SELECT check_view('SELECT part, place, count(*) FILTER (WHERE size_of(p) IS NULL) AS small FROM ev, parts(k) GROUP BY part, place');
 SELECT check_view('SELECT shop_name(n), (SELECT count(*) FROM shop WHERE name = shop_name(ev.n)) AS c FROM ev GROUP BY n');
 
+-- grouping sets: a NULL of the data and the NULL of what is rolled up stay apart
+SELECT check_view('SELECT k, count(*), sum(n), avg(p) FROM ev GROUP BY ROLLUP (k)');
+SELECT check_view('SELECT k, n, grouping(k, n), count(*) FROM ev GROUP BY ROLLUP (k, n)');
+SELECT check_view('SELECT k, n % 3 AS r, id % 2 AS odd, grouping(id % 2) AS g1, grouping(n % 3, k) AS g2, grouping(k, n % 3, id % 2) AS g3, grouping(id % 2, k, k) AS g4, max(p), stddev(n) FROM ev GROUP BY CUBE (k, n % 3, id % 2)', 5);
+SELECT check_view('SELECT k, n, count(*) FROM ev GROUP BY GROUPING SETS ((k, n), (n), (k))');
+SELECT check_view('SELECT k, n, id % 3 AS r, count(*), bool_and(p > 1) FROM ev GROUP BY DISTINCT id % 3, ROLLUP (k, n), CUBE (n)', 2);
+SELECT check_view('SELECT k FROM ev GROUP BY ROLLUP (k)');
+SELECT check_view('SELECT coalesce(k, CASE grouping(k) WHEN 1 THEN ''all'' ELSE ''none'' END) AS k, count(*) FROM ev GROUP BY ROLLUP (k) HAVING grouping(k) = 1 OR count(*) > 60');
+SELECT check_view('SELECT k, count(*), (SELECT max(id) FROM shop WHERE id < count(ev.id) / 50 + grouping(ev.k)) AS m FROM ev GROUP BY GROUPING SETS ((k), ())');
+SELECT check_view('SELECT k, count(*), max(n) FROM ev WHERE n > 100 GROUP BY ROLLUP (k)');
+SELECT check_view('SELECT k, count(*) FROM ev WHERE n > 100 GROUP BY GROUPING SETS ((k), (k, n))');
+SELECT check_view('SELECT k, count(*) FROM ev WHERE false GROUP BY CUBE (k, n)', 1);
+SELECT check_view('SELECT count(*), sum(n) FROM ev GROUP BY ()');
+SELECT check_view('SELECT k, grouping(k), count(*) FROM ev GROUP BY k');
+SELECT check_view('SELECT k, count(*) FROM ev GROUP BY GROUPING SETS ((k))');
+SELECT check_view('SELECT k AS a, k AS b, k || ''x'' AS c, count(*) FROM ev GROUP BY ROLLUP (k)');
+SELECT check_view('SELECT k, n AS grouping_set, count(*) FROM ev GROUP BY ROLLUP (k, n)');
+SELECT check_view('SELECT tag, name, count(*) FROM (SELECT tags, n FROM ev) AS v LEFT JOIN LATERAL unnest(tags) AS tag ON true LEFT JOIN shop AS s ON s.id = n GROUP BY CUBE (tag, name)');
+SELECT check_view('SELECT id, name, grouping(name), count(*) FROM (SELECT n AS id FROM ev) AS v JOIN shop AS s USING (id) GROUP BY ROLLUP (id, name)');
+SELECT check_view('SELECT (SELECT name FROM shop WHERE id = n) AS name, k, count(*) FROM ev GROUP BY ROLLUP (1, 2)');
+-- with windows
+SELECT check_view('SELECT window_start, k, count(*), avg(p) FROM ev, stream.tumble(ts, ''1 hour'') GROUP BY ROLLUP (window_start, k)');
+SELECT check_view('SELECT window_start, window_end, k, grouping(k), count(*), avg(p) FROM ev, stream.tumble(ts, ''1 hour'') GROUP BY window_start, window_end, CUBE (k, n)');
+SELECT check_view('SELECT window_start, window_end, k, grouping(k), count(*), avg(p) FROM ev, stream.hop(ts, ''1 hour'', ''2 hours'') GROUP BY window_start, window_end, ROLLUP (k)');
+SELECT check_view('SELECT window_end, k, n % 2 AS odd, grouping(n % 2) AS g, count(*) FROM ev, stream.cumulate(ts, ''1 hour'', ''1 day'') GROUP BY window_end, GROUPING SETS ((k), (k, n % 2), ())');
+-- sorted instead of hashed, and with less memory than the groups take
+SET enable_hashagg = off;
+SELECT check_view('SELECT k, n, id % 7 AS r, grouping(n, k), count(*), avg(p) FROM ev GROUP BY CUBE (k, n, id % 7)');
+RESET enable_hashagg;
+SET enable_sort = off;
+SET work_mem = '64kB';
+SELECT check_view('SELECT id, p, n, grouping(p, n), count(*), avg(p) AS a FROM ev GROUP BY CUBE (id, p, n)', 2);
+RESET work_mem;
+RESET enable_sort;
 \pset tuples_only off
 \pset format aligned
 
+-- the whole has its row before any record; the set is a column of the state
+SELECT stream.create_view('rolled', 'SELECT k, n, grouping(k, n), count(*), sum(p) FROM ev GROUP BY GROUPING SETS ((), (k), (k, n))');
+TABLE rolled;
+SELECT stream.ingest('ev', '{"k": null, "n": 1, "p": 2}', '{"k": "a", "n": null, "p": 3}');
+SELECT stream.ingest('ev', '{"k": null, "n": 1, "p": 5}');
+SELECT * FROM rolled ORDER BY grouping, k, n;
+SELECT attname, atttypid::regtype FROM pg_attribute WHERE attrelid = 'rolled_state'::regclass AND attnum > 0 ORDER BY attnum;
+SELECT regexp_replace(pg_get_viewdef('rolled'), '\ms\.', '', 'g');
+-- the plans that serve them: chained and mixed aggregation
+EXPLAIN (COSTS OFF) SELECT k, n, count(*) FROM batch.ev GROUP BY CUBE (k, n);
+-- a roll-up reads the rows of one set
+SELECT stream.create_rollup('again', 'SELECT combine(sum) AS sum, combine(count) AS n FROM rolled WHERE "grouping" = 1');
+TABLE again;
+SELECT stream.create_rollup('wrong', 'SELECT combine("grouping") FROM rolled');
 -- a roll-up of a view whose rows come from a sub-select
 SELECT stream.create_view('nested', 'WITH v AS (SELECT lower(k) AS k, p FROM ev WHERE n IN (SELECT id FROM shop)) SELECT k, avg(p) AS mean, (SELECT count(*) FROM shop) AS shops FROM v GROUP BY k');
 SELECT stream.ingest('ev', '{"k": "A", "n": 1, "p": 2}', '{"k": "a", "n": 2, "p": 4}', '{"k": "b", "n": 2, "p": 9}', '{"k": "b", "n": 99, "p": 9}');
@@ -161,7 +209,7 @@ DROP TABLE shop;
 ALTER TABLE shop DROP COLUMN id;
 ALTER TABLE ev DROP COLUMN p;
 ALTER TABLE ev DROP COLUMN tags;
-SELECT stream.drop('nested', true);
+SELECT stream.drop('rolled', true), stream.drop('nested', true);
 SELECT stream.create_view('nested', 'SELECT count(*) FROM ev WHERE n IN (SELECT id FROM (SELECT id FROM tree) AS t WHERE size_of(id) IS NULL)');
 DROP TABLE tree;
 DROP FUNCTION size_of;
@@ -169,7 +217,7 @@ DROP FUNCTION size_of;
 -- the stream may be renamed, get a column and lose one
 ALTER TABLE ev RENAME TO events;
 ALTER TABLE events ADD COLUMN more text;
-SELECT stream.create_view('late', 'WITH v AS (SELECT * FROM events) SELECT more, count(*) FROM v GROUP BY more');
+SELECT stream.create_view('late', 'WITH v AS (SELECT * FROM events) SELECT more, count(*) FROM v GROUP BY ROLLUP (more)');
 SELECT stream.ingest('events', '{"n": 3, "more": "x"}');
 TABLE nested;
 SELECT * FROM late ORDER BY more;
@@ -182,12 +230,23 @@ SELECT stream.create_stream('s', 'at timestamptz, k text, n int', event_time => 
 SELECT stream.create_view('plain', 'SELECT window_start, count(*) FROM s, stream.tumble(at, ''5 s'') GROUP BY 1');
 SELECT stream.create_view('behind', 'WITH a(k, batch_3, ts) AS (SELECT lower(k), n, at FROM s WHERE n > 0) SELECT window_start, k, count(*) FROM (SELECT k AS batch_4, ts AS t, batch_3 AS n FROM a) AS v(k), stream.tumble(t, ''5 s'') GROUP BY 1, 2');
 SELECT stream.create_view('sliding', 'SELECT window_start, count(*) FROM (SELECT at FROM s WHERE n IN (SELECT id FROM tree)) AS v JOIN shop ON shop.id = 1, stream.hop(v.at, ''5 s'', ''10 s'') GROUP BY 1');
+SELECT stream.create_view('rolled_windows', 'SELECT window_start, grouping(window_start) AS g, count(*) FROM s, stream.tumble(at, ''5 s'') GROUP BY ROLLUP (window_start)');
+SELECT stream.create_view('rolled_hops', 'SELECT window_start, k, grouping(k) AS g, count(*) FROM s, stream.hop(at, ''5 s'', ''10 s'') GROUP BY window_start, ROLLUP (k)');
+SELECT stream.create_view('final', 'SELECT window_start, k, grouping(k) AS g, count(*) FROM s, stream.tumble(at, ''5 s'') GROUP BY window_start, ROLLUP (k)', emit => 'append');
+SELECT stream.create_view('never', 'SELECT window_start, k, count(*) FROM s, stream.tumble(at, ''5 s'') GROUP BY ROLLUP (window_start, k)', emit => 'append');
 SELECT stream.ingest('s', '{"at": "2024-01-01T00:00:12Z", "k": "A", "n": 1}');
 SELECT stream.ingest('s', '{"at": "2024-01-01T00:00:03Z", "k": "B", "n": 1}', '{"at": "2024-01-01T00:00:03Z", "k": "C", "n": 0}',
 	'{"at": "2024-01-01T00:00:11Z", "k": "B", "n": 2}', '{"at": "2024-01-01T00:00:08Z", "k": "D", "n": 3}');
 SELECT * FROM plain ORDER BY 1;
 SELECT * FROM behind ORDER BY 1, 2;
 SELECT * FROM sliding ORDER BY 1;
+-- a row that is late for its window is in no total
+SELECT * FROM rolled_windows ORDER BY 2, 1;
+SELECT * FROM rolled_hops ORDER BY 3, 1, 2;
+SELECT stream.ingest('s', '{"at": "2024-01-01T00:00:15Z", "k": "B", "n": 1}');
+SELECT stream.ingest('s', '{"at": "2024-01-01T00:00:08Z", "k": "E", "n": 1}', '{"at": "2024-01-01T00:00:16Z", "k": "B", "n": 1}');
+SELECT * FROM rolled_hops ORDER BY 3, 1, 2;
+SELECT * FROM final ORDER BY 3, 1, 2;
 SELECT 'plain' AS v, partition, "offset", event_time, window_end, "row" FROM plain_late_rows
 UNION ALL SELECT 'behind', partition, "offset", event_time, window_end, "row" FROM behind_late_rows
 UNION ALL SELECT 'sliding', partition, "offset", event_time, window_end, "row" FROM sliding_late_rows ORDER BY 1, 2, 3;

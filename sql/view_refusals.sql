@@ -119,6 +119,8 @@ SELECT stream.create_view('v', $$SELECT (SELECT window_start FROM stream.tumble(
 SELECT stream.create_view('v', $$SELECT window_start, count(*) FROM ev, stream.hop(ts, '1 h', '2 h') WHERE EXISTS (SELECT FROM shop WHERE window_end > now()) GROUP BY 1$$);
 SELECT stream.create_view('v', $$SELECT window_start, count(*) FROM ev, stream.hop(ts, '1 h', '2 h') AS w, LATERAL (SELECT id FROM shop WHERE w.window_end > now()) x GROUP BY 1$$);
 SELECT stream.create_view('v', $$SELECT window_start, sum((SELECT max(s.id) FROM shop s WHERE window_end > now())) FROM ev, stream.hop(ts, '1 h', '2 h') GROUP BY 1$$);
+SELECT stream.create_view('v', $$SELECT window_start, k, count(*) FROM ev, stream.hop(ts, '1 h', '2 h') GROUP BY ROLLUP (window_start, k)$$);
+SELECT stream.create_view('v', $$SELECT window_start, window_end, count(*) FROM ev, stream.cumulate(ts, '1 h', '2 h') GROUP BY GROUPING SETS ((window_start), (window_end))$$);
 
 -- columns
 SELECT stream.create_view('v', 'SELECT ctid, count(*) FROM ev GROUP BY ctid');
@@ -131,9 +133,14 @@ SELECT stream.create_view('v', 'SELECT 1, 2, count(*) FROM ev');
 SELECT stream.create_view('v', 'TABLE ev');
 SELECT stream.create_view('v', 'SELECT k, n FROM ev');
 SELECT stream.create_view('v', 'SELECT generate_series(1, 2), count(*) FROM ev');
-SELECT stream.create_view('v', 'SELECT k, count(*) FROM ev GROUP BY ROLLUP (k)');
-SELECT stream.create_view('v', 'SELECT k, count(*) FROM ev GROUP BY GROUPING SETS ((k), ())');
-SELECT stream.create_view('v', 'SELECT k, grouping(k), count(*) FROM ev GROUP BY k');
+SELECT stream.create_view('v', 'SELECT k, count(*) FROM ev GROUP BY GROUPING SETS ((k), (k))');
+SELECT stream.create_view('v', 'SELECT k, n, count(*) FROM ev GROUP BY CUBE (k, n), ROLLUP (n)');
+SELECT stream.create_view('v', 'SELECT count(*) FROM ev GROUP BY GROUPING SETS ((), ())');
+SELECT stream.create_view('v', 'SELECT ''c''::text AS c, count(*) FROM ev GROUP BY ROLLUP (''c''::text, k)');
+SELECT stream.create_view('v', 'SELECT 1 FROM ev GROUP BY ()');
+SELECT stream.create_view('v', 'SELECT x, count(*) FROM ev GROUP BY ROLLUP (x)');
+SELECT stream.create_view('v', 'SELECT count(*) FROM ev GROUP BY k, ROLLUP ((' || string_agg('n + ' || i, ', ') || '))')
+FROM generate_series(1, 31) i;
 SELECT stream.create_view('v', 'SELECT row(k, n), count(*) FROM ev GROUP BY row(k, n)');
 SELECT stream.create_view('v', 'SELECT x, count(*) FROM ev GROUP BY x');
 SELECT stream.create_view('v', 'SELECT s.id, s.name, count(*) FROM ev JOIN shop s ON s.id = n GROUP BY s.id');

@@ -128,7 +128,7 @@ se_plan_create_view(const SeViewRequest *request)
 	se_plan_refuse_keys(sq, split);
 	se_plan_refuse_window_use(sq, split);
 	windowed = se_plan_is_windowed(sq, split);
-	se_plan_refuse_emit(sq, request, windowed);
+	se_plan_refuse_emit(sq, request, split, windowed);
 	se_plan_use_panes(sq, split->delta);
 
 	error_context_stack = callback.previous;

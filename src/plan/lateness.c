@@ -210,6 +210,12 @@ add_late_after(const SeQuery *sq, SeSplit *split, Node *ts)
 	delta->targetList = list_insert_nth(delta->targetList,
 										list_length(split->keys), key->tle);
 	delta->groupClause = lappend(delta->groupClause, clause);
+	if (delta->groupingSets != NIL)
+		delta->groupingSets =
+			lappend(delta->groupingSets,
+					makeGroupingSet(GROUPING_SET_SIMPLE,
+									list_make1_int(clause->tleSortGroupRef),
+									-1));
 	split->keys = lappend(split->keys, key);
 	split->late_after = key;
 }

@@ -45,7 +45,7 @@ typedef struct SeKey
 {
 	char	   *column;
 	TargetEntry *tle;			/* its expression has no join aliases */
-	SortGroupClause *clause;
+	SortGroupClause *clause;	/* NULL: GROUPING(), see grouping.c */
 } SeKey;
 
 /* A distinct aggregate: a column of the state table. */
@@ -96,7 +96,7 @@ extern void se_plan_refuse_sources(SeQuery *sq);
 extern void se_plan_refuse_grouping(SeQuery *sq);
 extern void se_plan_refuse_keys(SeQuery *sq, SeSplit *split);
 extern void se_plan_refuse_emit(SeQuery *sq, const SeViewRequest *request,
-								bool windowed);
+								const SeSplit *split, bool windowed);
 extern void se_plan_refuse_aggregate(SeQuery *sq, Aggref *aggref,
 									 const SeAggregate *agg);
 extern int	se_plan_position(const SeQuery *sq, int location);
@@ -110,6 +110,14 @@ extern SeSplit *se_plan_split(SeQuery *sq);
 extern char *se_plan_deparse_delta(SeQuery *sq, Query *delta);
 /* The same expression seen from so many queries further inside. */
 extern Node *se_plan_shift_levels(Node *node, int levels);
+
+/* grouping.c: with grouping sets, GROUPING of all keys is a key too */
+extern void se_plan_refuse_equal_sets(SeQuery *sq);
+extern bool se_plan_in_every_set(const SeQuery *sq, const SeKey *key);
+extern GroupingFunc *se_plan_grouping_of_keys(SeQuery *sq, const List *keys);
+/* A GROUPING() of the outermost query as the state table has it. */
+extern Node *se_plan_grouping_value(const GroupingFunc *grouping,
+									const List *keys);
 
 /* relations.c */
 extern void se_plan_execute(const char *sql);

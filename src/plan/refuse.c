@@ -230,15 +230,12 @@ se_plan_refuse_grouping(SeQuery *sq)
 		refuse(sq, -1,
 			   errmsg("set-returning functions in the select list are not supported in a continuous view"),
 			   errhint("Call the function in FROM: FROM stream, function(column)."));
-	if (q->groupingSets != NIL)
-		refuse(sq, exprLocation((Node *) q->groupingSets),
-			   errmsg("GROUPING SETS, ROLLUP and CUBE are not supported in a continuous view"),
-			   errhint("Make a view grouped by all the columns and roll it up when reading."));
 	if (!q->hasAggs && q->groupClause == NIL)
 		refuse(sq, -1,
 			   errmsg("the query has neither an aggregate nor GROUP BY"),
 			   errdetail("A continuous view keeps aggregates, not rows."),
 			   errhint("Aggregate the rows, as in SELECT key, count(*) ... GROUP BY key; the latest rows can be read from the stream's own table."));
+	se_plan_refuse_equal_sets(sq);
 	refuse_same_names(sq);
 }
 
@@ -308,6 +305,7 @@ se_plan_refuse_keys(SeQuery *sq, SeSplit *split)
 	if (list_length(split->keys) > INDEX_MAX_KEYS)
 		refuse(sq, -1,
 			   errmsg("a continuous view cannot have more than %d group keys",
+					  sq->query->groupingSets ? INDEX_MAX_KEYS - 1 :
 					  INDEX_MAX_KEYS));
 	foreach(lc, split->keys)
 	{
@@ -336,8 +334,11 @@ se_plan_refuse_keys(SeQuery *sq, SeSplit *split)
 
 /* What asks for windows that close. */
 void
-se_plan_refuse_emit(SeQuery *sq, const SeViewRequest *request, bool windowed)
+se_plan_refuse_emit(SeQuery *sq, const SeViewRequest *request,
+					const SeSplit *split, bool windowed)
 {
+	ListCell   *lc;
+
 	if (!request->append)
 		return;
 	if (!windowed)
@@ -353,6 +354,13 @@ se_plan_refuse_emit(SeQuery *sq, const SeViewRequest *request, bool windowed)
 				 errdetail("Without a watermark no window closes."),
 				 errhint("Create stream \"%s\" with watermark_delay, or use emit => 'update'.",
 						 get_rel_name(sq->stream))));
+	foreach(lc, split->keys)
+		if (se_plan_key_is_bound(sq, lfirst(lc)) > 0 &&
+			!se_plan_in_every_set(sq, lfirst(lc)))
+			refuse(sq, exprLocation((Node *) ((SeKey *) lfirst(lc))->tle->expr),
+				   errmsg("emit \"append\" needs the window's bounds in every grouping set"),
+				   errdetail("A row appears when its window closes; a total over windows never does."),
+				   errhint("Write GROUP BY window_start, ROLLUP (key), or use emit => 'update'."));
 }
 
 /* Aggregates whose states cannot be kept and merged. */

@@ -208,6 +208,8 @@ state_expression(Node *node, SeSplit *split, int level)
 	}
 	if (split->keys == NIL)
 		attno++;
+	if (IsA(node, GroupingFunc) && ((GroupingFunc *) node)->agglevelsup == level)
+		return se_plan_grouping_value((GroupingFunc *) node, split->keys);
 	if (!IsA(node, Aggref) || ((Aggref *) node)->agglevelsup != level)
 		return NULL;
 	node = se_plan_shift_levels(node, -level);

@@ -9,6 +9,8 @@
  *	  delta:  SELECT k, avg(x) FROM s WHERE w GROUP BY k
  *	  view:   SELECT k, final(avg_x) + 1 FROM state WHERE final(avg_x) > 0
  *
+ * Grouping sets add a key: see grouping.c.
+ *
  * Join aliases are flattened first, as the parser does when it checks GROUP
  * BY, so that equal expressions are equal trees.
  *
@@ -108,6 +110,18 @@ add_key(SplitContext *cx, SortGroupClause *clause, List *target)
 	cx->split->keys = lappend(cx->split->keys, key);
 }
 
+/* Which grouping set a group belongs to. */
+static void
+add_grouping_key(SplitContext *cx)
+{
+	GroupingFunc *grouping = se_plan_grouping_of_keys(cx->sq, cx->split->keys);
+	SeKey	   *key = palloc0(sizeof(SeKey));
+
+	key->column = choose_name(cx, "grouping_set", NULL);
+	key->tle = makeTargetEntry((Expr *) grouping, 1, key->column, false);
+	cx->split->keys = lappend(cx->split->keys, key);
+}
+
 /* avg_price, count, or the name that the user gave to a bare aggregate */
 static char *
 name_state(SplitContext *cx, Aggref *aggref)
@@ -153,12 +167,6 @@ add_states_walker(Node *node, SplitContext *cx)
 {
 	if (node == NULL)
 		return false;
-	if (IsA(node, GroupingFunc))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("GROUPING is not supported in a continuous view"),
-				 errhint("Without grouping sets it is always 0."),
-				 se_plan_position(cx->sq, ((GroupingFunc *) node)->location)));
 	if (IsA(node, Aggref) && ((Aggref *) node)->agglevelsup == cx->level)
 	{
 		add_state(cx, (Aggref *) se_plan_shift_levels(node, -cx->level));
@@ -203,6 +211,8 @@ make_delta(SeQuery *sq, SeSplit *split)
 	}
 	delta->targetList = target;
 	delta->havingQual = NULL;
+	if (split->keys == NIL)
+		delta->groupingSets = NIL;	/* GROUP BY () */
 	delta->hasAggs = split->states != NIL;
 	return delta;
 }
@@ -227,6 +237,8 @@ se_plan_split(SeQuery *sq)
 		add_key(&cx, lfirst_node(SortGroupClause, lc), target);
 	if (split->keys == NIL)
 		choose_name(&cx, SE_ALL_ROWS_COLUMN, NULL);
+	else if (sq->query->groupingSets != NIL)
+		add_grouping_key(&cx);
 	(void) expression_tree_walker((Node *) split->target, add_states_walker,
 								  &cx);
 	(void) add_states_walker(split->having, &cx);

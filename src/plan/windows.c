@@ -249,8 +249,16 @@ se_plan_refuse_window_use(SeQuery *sq, SeSplit *split)
 		SeKey	   *key = lfirst(lc);
 
 		if (se_plan_key_is_bound(sq, key) > 0)
+		{
 			grouped = true;
-		else
+			if (!se_plan_in_every_set(sq, key))
+				refuse(sq, exprLocation((Node *) key->tle->expr),
+					   errmsg("the bounds of stream.%s must be in every grouping set",
+							  sq->window.function),
+					   errdetail("Each row would count once for every window that it is in."),
+					   errhint("Write GROUP BY window_start, ROLLUP (key), or make a view for the other sets."));
+		}
+		else if (!IsA(key->tle->expr, GroupingFunc))
 			(void) find_bound_walker((Node *) key->tle->expr, &cx);
 	}
 	if (!grouped)
