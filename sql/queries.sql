@@ -132,6 +132,8 @@ SELECT check_view('SELECT window_start, tag, count(*) FROM ev, stream.hop(ts, ''
 -- tables around the stream, which is preserved
 SELECT check_view('SELECT s.name, t.parent, count(*), count(t.id) AS found FROM ev LEFT JOIN (shop AS s FULL JOIN tree AS t ON t.id = s.id + 2) ON coalesce(s.id, t.id) = n GROUP BY s.name, t.parent');
 SELECT check_view('SELECT h.id, count(*) FROM tree AS t RIGHT JOIN (heavy AS h RIGHT JOIN ev ON h.id = ev.n) ON t.id = ev.id GROUP BY h.id');
+SELECT check_view('SELECT x.id, max(name), count(*) FROM ev LEFT JOIN (shop AS s FULL JOIN heavy AS h USING (id)) AS x ON x.id = n GROUP BY x.id');
+SELECT check_view('SELECT x.i, y.c, z, max(x.w), count(*) FROM ev LEFT JOIN (shop AS s FULL JOIN tree AS t USING (id)) AS x(i, a, w, b) ON x.i = n, LATERAL (SELECT count(*) AS c FROM heavy WHERE id > x.i) AS y, unnest(ARRAY[x.i, 1]) AS z, shop AS s WHERE EXISTS (SELECT FROM tree WHERE id = x.i + s.id) GROUP BY ROLLUP (x.i, y.c, z)');
 SELECT check_view('SELECT count(*), count(s.id) AS hits FROM ev LEFT JOIN shop AS s ON false');
 
 -- users' functions

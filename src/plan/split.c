@@ -182,6 +182,68 @@ add_states_walker(Node *node, SplitContext *cx)
 	return expression_tree_walker(node, add_states_walker, cx);
 }
 
+/* A named join with a column that only the name can say: COALESCE(a.x, b.x). */
+static bool
+hides_merged_column(const RangeTblEntry *rte)
+{
+	ListCell   *lc;
+
+	if (rte->rtekind != RTE_JOIN || rte->alias == NULL)
+		return false;
+	foreach(lc, rte->joinaliasvars)
+		if (lfirst(lc) != NULL && !IsA(lfirst(lc), Var))
+			return true;
+	return false;
+}
+
+static bool
+drop_name_walker(Node *node, Query *query)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, JoinExpr) &&
+		hides_merged_column(rt_fetch(((JoinExpr *) node)->rtindex,
+									 query->rtable)))
+	{
+		((JoinExpr *) node)->alias = NULL;
+		rt_fetch(((JoinExpr *) node)->rtindex, query->rtable)->alias = NULL;
+	}
+	return expression_tree_walker(node, drop_name_walker, query);
+}
+
+/*
+ * Keys and aggregates have no join aliases any more.  Where a join's name hides
+ * the tables that they refer to instead, the query does without that name.
+ */
+static void
+drop_join_names(Query *query)
+{
+	bool		hidden = false;
+	ListCell   *lc;
+
+	foreach(lc, query->rtable)
+		hidden |= hides_merged_column(lfirst(lc));
+	if (!hidden)
+		return;
+	query->jointree = (FromExpr *)
+		se_flatten_join_alias_vars(query, (Node *) query->jointree);
+	foreach(lc, query->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+
+		if (rte->lateral && rte->rtekind == RTE_SUBQUERY)
+			rte->subquery = (Query *)
+				se_flatten_join_alias_vars(query, (Node *) rte->subquery);
+		rte->functions = (List *)
+			se_flatten_join_alias_vars(query, (Node *) rte->functions);
+		rte->tablefunc = (TableFunc *)
+			se_flatten_join_alias_vars(query, (Node *) rte->tablefunc);
+		rte->values_lists = (List *)
+			se_flatten_join_alias_vars(query, (Node *) rte->values_lists);
+	}
+	(void) drop_name_walker((Node *) query->jointree, query);
+}
+
 /* SELECT keys, bare aggregates, with the user's FROM, WHERE and GROUP BY. */
 static Query *
 make_delta(SeQuery *sq, SeSplit *split)
@@ -209,6 +271,7 @@ make_delta(SeQuery *sq, SeSplit *split)
 										 list_length(target) + 1,
 										 state->column, false));
 	}
+	drop_join_names(delta);
 	delta->targetList = target;
 	delta->havingQual = NULL;
 	if (split->keys == NIL)
