@@ -115,5 +115,7 @@ SELECT stream.create_view('r', $$SELECT window_start, count(*) FROM s, stream.se
 SELECT stream.create_view('r', $$SELECT window_start, count(*) FROM s, stream.session(at, '0') GROUP BY 1$$);
 SELECT stream.create_view('r', $$SELECT window_start, count(*) FROM s, stream.session(at, make_interval(secs => v)) GROUP BY 1$$);
 SELECT stream.create_view('r', $$SELECT window_start, count(*) FROM s, stream.session(at, '5 s') WHERE window_start > '2024-01-01' GROUP BY 1$$);
+SELECT stream.create_view('r', $$SELECT window_start, k, count(*) FROM s, stream.session(at, '5 s') GROUP BY 1, ROLLUP (k)$$);
+SELECT stream.create_view('r', $$SELECT window_start, count(*) FROM (SELECT * FROM s, stream.session(at, '5 s')) AS x GROUP BY 1$$);
 SELECT stream.drop('s', cascade => true);
 DROP PROCEDURE feed;

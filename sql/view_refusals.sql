@@ -29,12 +29,6 @@ SELECT stream.create_view('v', 'SELECT k, count(*) FROM ev');
 
 -- clauses about the result as a whole
 SELECT stream.create_view('v', 'SELECT count(*) FROM ev UNION ALL SELECT count(*) FROM ev2');
-SELECT stream.create_view('v', 'WITH c AS (SELECT 1) SELECT count(*) FROM ev, c');
-SELECT stream.create_view('v', 'SELECT count(*) FROM ev WHERE id IN (SELECT id FROM shop)');
-SELECT stream.create_view('v', 'SELECT count(*), (SELECT max(id) FROM shop) FROM ev');
-SELECT stream.create_view('v', 'SELECT k, count(*) FROM ev GROUP BY k HAVING max(n) > (SELECT 1)');
-SELECT stream.create_view('v', 'SELECT count(*) FROM (SELECT * FROM ev) e');
-SELECT stream.create_view('v', 'SELECT count(*) FROM ev, (VALUES (1)) e(y)');
 SELECT stream.create_view('v', 'VALUES (1)');
 SELECT stream.create_view('v', 'SELECT DISTINCT k, count(*) FROM ev GROUP BY k');
 SELECT stream.create_view('v', 'SELECT DISTINCT ON (k) k, n FROM ev');
@@ -43,6 +37,50 @@ SELECT stream.create_view('v', 'SELECT k, count(*) FROM ev GROUP BY k LIMIT 3');
 SELECT stream.create_view('v', 'SELECT k, count(*) FROM ev GROUP BY k OFFSET 3');
 SELECT stream.create_view('v', 'SELECT k, count(*) FROM ev GROUP BY k ORDER BY 2');
 SELECT stream.create_view('v', 'SELECT k FROM ev FOR UPDATE');
+
+-- sub-selects and WITH: the stream's rows may pass through one, once and each by itself
+SELECT stream.create_view('v', 'SELECT count(*) FROM shop WHERE id IN (SELECT id FROM ev)');
+SELECT stream.create_view('v', 'SELECT count(*), (SELECT max(id) FROM ev) FROM shop');
+SELECT stream.create_view('v', 'SELECT count(*) FROM ev WHERE n > (SELECT avg(n) FROM ev)');
+SELECT stream.create_view('v', 'SELECT count(*) FROM ev WHERE EXISTS (SELECT FROM ev2 WHERE ev2.id = ev.id)');
+SELECT stream.create_view('v', 'SELECT count(*) FROM ev WHERE id IN (SELECT id FROM over_ev)');
+SELECT stream.create_view('v', 'SELECT count(*) FROM shop WHERE id IN (SELECT id FROM over_ev)');
+SELECT stream.create_view('v', 'SELECT sum(c) FROM (SELECT k, count(*) AS c FROM ev GROUP BY k) x');
+SELECT stream.create_view('v', 'WITH x AS (SELECT k FROM ev GROUP BY k) SELECT count(*) FROM x');
+SELECT stream.create_view('v', 'SELECT count(*) FROM (SELECT 1 FROM ev HAVING true) x');
+SELECT stream.create_view('v', 'SELECT count(*) FROM (SELECT DISTINCT k FROM ev) x');
+SELECT stream.create_view('v', 'SELECT count(*) FROM (SELECT DISTINCT ON (k) k, n FROM ev) x');
+SELECT stream.create_view('v', 'SELECT count(*) FROM (SELECT k FROM ev LIMIT 3) x');
+SELECT stream.create_view('v', 'SELECT count(*) FROM (SELECT k FROM ev OFFSET 3) x');
+SELECT stream.create_view('v', 'SELECT count(*) FROM (SELECT row_number() OVER (PARTITION BY k) AS i FROM ev) x WHERE i = 1');
+SELECT stream.create_view('v', 'SELECT count(*) FROM (SELECT k FROM ev ORDER BY k) x');
+SELECT stream.create_view('v', 'SELECT count(*) FROM (SELECT id FROM ev UNION ALL SELECT id FROM shop) x');
+SELECT stream.create_view('v', 'WITH a AS (SELECT * FROM ev), b AS (SELECT id FROM a EXCEPT SELECT id FROM shop) SELECT count(*) FROM (SELECT * FROM b) x');
+SELECT stream.create_view('v', 'SELECT count(*) FROM (SELECT k FROM ev FOR UPDATE) x');
+SELECT stream.create_view('v', 'SELECT count(*) FROM ev JOIN (SELECT id FROM shop FOR SHARE) x USING (id)');
+SELECT stream.create_view('v', 'WITH x AS (SELECT * FROM ev) SELECT count(*) FROM x a JOIN x b USING (id)');
+SELECT stream.create_view('v', 'WITH x AS (SELECT * FROM ev) SELECT count(*) FROM x WHERE n > (SELECT avg(n) FROM x)');
+SELECT stream.create_view('v', 'WITH x AS (SELECT * FROM ev) SELECT count(*) FROM shop WHERE id IN (SELECT id FROM x)');
+SELECT stream.create_view('v', 'WITH x AS (SELECT * FROM ev) SELECT count(*) FROM shop');
+SELECT stream.create_view('v', 'WITH x AS (SELECT * FROM ev) SELECT count(*) FROM x, ev');
+SELECT stream.create_view('v', 'WITH x AS (SELECT * FROM ev2) SELECT count(*) FROM x, ev');
+SELECT stream.create_view('v', 'WITH RECURSIVE x AS (SELECT id FROM ev UNION ALL SELECT id + 1 FROM x WHERE id < 3) SELECT count(*) FROM x');
+SELECT stream.create_view('v', 'WITH x AS (INSERT INTO shop VALUES (1) RETURNING id) SELECT count(*) FROM ev');
+SELECT stream.create_view('v', 'WITH x AS (DELETE FROM ev RETURNING id) SELECT count(*) FROM x');
+SELECT stream.create_view('v', 'WITH se_batch AS (SELECT 1) SELECT count(*) FROM ev, se_batch');
+SELECT stream.create_view('v', 'WITH x AS (SELECT max(id) AS m FROM shop) SELECT count(*), (SELECT m FROM x) FROM ev');
+SELECT stream.create_view('v', 'SELECT count(*) FROM shop LEFT JOIN (SELECT id FROM ev) x USING (id)');
+SELECT stream.create_view('v', 'WITH x AS (SELECT shop.id FROM shop LEFT JOIN ev USING (id)) SELECT count(*) FROM x');
+SELECT stream.create_view('v', 'WITH x AS (SELECT e.* FROM ev e TABLESAMPLE SYSTEM (1)) SELECT count(*) FROM x');
+SELECT stream.create_view('v', 'SELECT count(*) FROM ev WHERE id IN (SELECT id FROM for_now)');
+SELECT stream.create_view('v', 'SELECT (SELECT max(id) FROM for_now), count(*) FROM ev');
+SELECT stream.create_view('v', 'SELECT count(*) FROM (SELECT ctid FROM ev) x');
+SELECT stream.create_view('v', 'SELECT count(*) FROM (SELECT ev AS r FROM ev) x');
+SELECT stream.create_view('v', 'SELECT count(*) FROM ev WHERE EXISTS (SELECT FROM shop WHERE ev.xmin IS NULL)');
+SELECT stream.create_view('v', 'SELECT x, count(*) FROM (SELECT k, n FROM ev) x GROUP BY x');
+SELECT stream.create_view('v', 'SELECT s.id, (SELECT count(*) FROM shop t WHERE t.name = s.name) AS c, count(*) FROM ev JOIN shop s ON s.id = n GROUP BY s.id');
+SELECT stream.create_view('v', 'SELECT k, (SELECT no_combine(ev.p) FROM shop) FROM ev GROUP BY k');
+SELECT stream.create_view('v', 'SELECT json_agg(k) FROM (SELECT k FROM ev) x');
 
 -- FROM
 SELECT stream.create_view('v', 'SELECT count(*) FROM shop');
@@ -74,6 +112,15 @@ SELECT stream.create_view('v', $$SELECT count(*) FROM ev, stream.tumble(ts, '1 d
 SELECT stream.create_view('v', $$SELECT count(*) FROM ev, stream.tumble(ts, '1 hour', timezone => 'Europe/Berlin')$$);
 SELECT stream.create_view('v', $$SELECT count(*) FROM ev, stream.hop(ts, '1 day', '1 month')$$);
 SELECT stream.create_view('v', $$SELECT count(*) FROM ev, stream.cumulate(ts, '1 month', '1 day')$$);
+SELECT stream.create_view('v', $$WITH x AS (SELECT * FROM ev, stream.tumble(ts, '1 h')) SELECT window_start, count(*) FROM x GROUP BY 1$$);
+SELECT stream.create_view('v', $$SELECT (w).window_start, count(*) FROM (SELECT stream.hop(ts, '1 h', '2 h') AS w FROM ev) x GROUP BY 1$$);
+SELECT stream.create_view('v', $$SELECT w.window_start, count(*) FROM ev, LATERAL (SELECT * FROM stream.tumble(ev.ts, '1 h')) w GROUP BY 1$$);
+SELECT stream.create_view('v', $$SELECT (SELECT window_start FROM stream.tumble(ts, '1 h')) AS w, count(*) FROM ev GROUP BY 1$$);
+SELECT stream.create_view('v', $$SELECT window_start, count(*) FROM ev, stream.hop(ts, '1 h', '2 h') WHERE EXISTS (SELECT FROM shop WHERE window_end > now()) GROUP BY 1$$);
+SELECT stream.create_view('v', $$SELECT window_start, count(*) FROM ev, stream.hop(ts, '1 h', '2 h') AS w, LATERAL (SELECT id FROM shop WHERE w.window_end > now()) x GROUP BY 1$$);
+SELECT stream.create_view('v', $$SELECT window_start, sum((SELECT max(s.id) FROM shop s WHERE window_end > now())) FROM ev, stream.hop(ts, '1 h', '2 h') GROUP BY 1$$);
+SELECT stream.create_view('v', $$SELECT window_start, k, count(*) FROM ev, stream.hop(ts, '1 h', '2 h') GROUP BY ROLLUP (window_start, k)$$);
+SELECT stream.create_view('v', $$SELECT window_start, window_end, count(*) FROM ev, stream.cumulate(ts, '1 h', '2 h') GROUP BY GROUPING SETS ((window_start), (window_end))$$);
 
 -- columns
 SELECT stream.create_view('v', 'SELECT ctid, count(*) FROM ev GROUP BY ctid');
@@ -86,9 +133,14 @@ SELECT stream.create_view('v', 'SELECT 1, 2, count(*) FROM ev');
 SELECT stream.create_view('v', 'TABLE ev');
 SELECT stream.create_view('v', 'SELECT k, n FROM ev');
 SELECT stream.create_view('v', 'SELECT generate_series(1, 2), count(*) FROM ev');
-SELECT stream.create_view('v', 'SELECT k, count(*) FROM ev GROUP BY ROLLUP (k)');
-SELECT stream.create_view('v', 'SELECT k, count(*) FROM ev GROUP BY GROUPING SETS ((k), ())');
-SELECT stream.create_view('v', 'SELECT k, grouping(k), count(*) FROM ev GROUP BY k');
+SELECT stream.create_view('v', 'SELECT k, count(*) FROM ev GROUP BY GROUPING SETS ((k), (k))');
+SELECT stream.create_view('v', 'SELECT k, n, count(*) FROM ev GROUP BY CUBE (k, n), ROLLUP (n)');
+SELECT stream.create_view('v', 'SELECT count(*) FROM ev GROUP BY GROUPING SETS ((), ())');
+SELECT stream.create_view('v', 'SELECT ''c''::text AS c, count(*) FROM ev GROUP BY ROLLUP (''c''::text, k)');
+SELECT stream.create_view('v', 'SELECT 1 FROM ev GROUP BY ()');
+SELECT stream.create_view('v', 'SELECT x, count(*) FROM ev GROUP BY ROLLUP (x)');
+SELECT stream.create_view('v', 'SELECT count(*) FROM ev GROUP BY k, ROLLUP ((' || string_agg('n + ' || i, ', ') || '))')
+FROM generate_series(1, 31) i;
 SELECT stream.create_view('v', 'SELECT row(k, n), count(*) FROM ev GROUP BY row(k, n)');
 SELECT stream.create_view('v', 'SELECT x, count(*) FROM ev GROUP BY x');
 SELECT stream.create_view('v', 'SELECT s.id, s.name, count(*) FROM ev JOIN shop s ON s.id = n GROUP BY s.id');
@@ -102,7 +154,14 @@ SELECT stream.create_view('v', 'SELECT dice(n), count(*) FROM ev GROUP BY dice(n
 SELECT stream.create_view('v', 'SELECT sum(dice(n)) FROM ev');
 SELECT stream.create_view('v', 'SELECT count(*) FROM ev JOIN shop s ON s.id = dice(n)');
 SELECT stream.create_view('v', 'SELECT count(*) FROM ev, generate_series(1, dice(n))');
-SELECT stream.create_view('v', 'SELECT count(*), random() < 2 AS yes FROM ev');
+SELECT stream.create_view('v', 'SELECT count(*) FROM (SELECT dice(n) AS d FROM ev) x WHERE d > 1');
+SELECT stream.create_view('v', 'WITH x AS (SELECT * FROM ev WHERE random() < 0.1) SELECT count(*) FROM x');
+SELECT stream.create_view('v', 'WITH x AS (SELECT id FROM shop ORDER BY random() LIMIT 1) SELECT count(*) FROM ev JOIN x USING (id)');
+SELECT stream.create_view('v', 'SELECT count(*) FROM ev WHERE id IN (SELECT dice(id) FROM shop)');
+SELECT stream.create_view('v', 'SELECT sum((SELECT max(dice(id)) FROM shop)) FROM ev');
+SELECT stream.create_view('v', 'SELECT (SELECT dice(n)), count(*) FROM ev GROUP BY 1');
+SELECT stream.create_view('v', 'SELECT count(*) FILTER (WHERE EXISTS (SELECT FROM shop WHERE dice(n) = 1)) FROM ev');
+SELECT stream.create_view('v', 'SELECT count(*), random() < 2 AS yes, (SELECT count(*) FROM shop WHERE random() > 2) AS none FROM ev');
 TABLE v;
 SELECT stream.drop('v');
 

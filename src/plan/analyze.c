@@ -79,42 +79,6 @@ se_plan_analyze(const char *text)
 	return sq;
 }
 
-/* Finds the one stream in FROM; its place there is checked elsewhere. */
-void
-se_plan_find_in_from(SeQuery *sq)
-{
-	Index		rti = 0;
-	ListCell   *lc;
-
-	foreach(lc, sq->query->rtable)
-	{
-		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
-
-		rti++;
-		if (rte->rtekind != RTE_RELATION ||
-			se_catalog_get_stream(rte->relid, true) == NULL)
-			continue;
-		if (OidIsValid(sq->stream))
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("the query reads more than one stream"),
-					 errdetail("It reads \"%s\" and \"%s\".",
-							   get_rel_name(sq->stream),
-							   get_rel_name(rte->relid)),
-					 errhint("Make a view of each stream and join the views when reading.")));
-		sq->stream = rte->relid;
-		sq->stream_rti = rti;
-	}
-	if (!OidIsValid(sq->stream))
-	{
-		se_plan_refuse_hidden_streams(sq);
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("the query reads no stream"),
-				 errhint("Name a stream made by stream.create_stream in FROM; over tables alone use CREATE VIEW.")));
-	}
-}
-
 Oid
 se_plan_find_stream(const char *query)
 {
@@ -124,7 +88,7 @@ se_plan_find_stream(const char *query)
 	se_plan_error_text(&callback, query);
 	sq = se_plan_analyze(query);
 	se_plan_refuse_shape(sq);
-	se_plan_find_in_from(sq);
+	se_plan_find_place(sq);
 
 	error_context_stack = callback.previous;
 	return sq->stream;
@@ -157,14 +121,14 @@ se_plan_create_view(const SeViewRequest *request)
 	se_plan_error_text(&callback, request->query);
 	sq = se_plan_analyze(request->query);
 	se_plan_refuse_shape(sq);
-	se_plan_find_in_from(sq);
+	se_plan_find_place(sq);
 	se_plan_refuse_sources(sq);
 	se_plan_refuse_grouping(sq);
 	split = se_plan_split(sq);
 	se_plan_refuse_keys(sq, split);
 	se_plan_refuse_window_use(sq, split);
 	windowed = se_plan_is_windowed(sq, split);
-	se_plan_refuse_emit(sq, request, windowed);
+	se_plan_refuse_emit(sq, request, split, windowed);
 	se_plan_use_panes(sq, split->delta);
 
 	error_context_stack = callback.previous;

@@ -214,18 +214,17 @@ add_late_after(const SeQuery *sq, SeSplit *split, Node *ts)
 	delta->targetList = list_insert_nth(delta->targetList,
 										list_length(split->keys), key->tle);
 	delta->groupClause = lappend(delta->groupClause, clause);
+	if (delta->groupingSets != NIL)
+		delta->groupingSets =
+			lappend(delta->groupingSets,
+					makeGroupingSet(GROUPING_SET_SIMPLE,
+									list_make1_int(clause->tleSortGroupRef),
+									-1));
 	split->keys = lappend(split->keys, key);
 	split->late_after = key;
 }
 
 /* ---- the late query ---- */
-
-static Node *
-batch_column(const SeQuery *sq, AttrNumber attno, Oid type, int32 typmod,
-			 Oid collation)
-{
-	return (Node *) makeVar(sq->stream_rti, attno, type, typmod, collation, 0);
-}
 
 static void
 put_column(Query *query, Node *expr, const char *name)
@@ -235,6 +234,15 @@ put_column(Query *query, Node *expr, const char *name)
 				makeTargetEntry((Expr *) expr,
 								list_length(query->targetList) + 1,
 								pstrdup(name), false));
+}
+
+static void
+put_batch_column(SeQuery *sq, Query *query, AttrNumber attno, Oid type,
+				 int32 typmod, Oid collation, const char *name)
+{
+	Var		   *column = makeVar(1, attno, type, typmod, collation, 0);
+
+	put_column(query, se_plan_batch_column(sq, query, column), name);
 }
 
 /* The group keys, for the search in the state. */
@@ -310,19 +318,18 @@ late_sql(SeQuery *sq, SeSplit *split, Node *ts)
 	query->groupClause = NIL;
 	query->groupingSets = NIL;
 	query->hasAggs = false;
-	put_column(query, batch_column(sq, natts + 1, INT4OID, -1, InvalidOid),
-			   "@partition");
-	put_column(query, batch_column(sq, natts + 2, INT8OID, -1, InvalidOid),
-			   "@offset");
+	put_batch_column(sq, query, natts + 1, INT4OID, -1, InvalidOid,
+					 "@partition");
+	put_batch_column(sq, query, natts + 2, INT8OID, -1, InvalidOid,
+					 "@offset");
 	put_column(query, copyObject(ts), "@ts");
 	for (int i = 0; i < natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 
 		if (!att->attisdropped)
-			put_column(query, batch_column(sq, i + 1, att->atttypid,
-										   att->atttypmod, att->attcollation),
-					   psprintf("@%d", i + 1));
+			put_batch_column(sq, query, i + 1, att->atttypid, att->atttypmod,
+							 att->attcollation, psprintf("@%d", i + 1));
 	}
 	if (se_plan_has_sessions(sq))
 		put_keys(sq, query, split);

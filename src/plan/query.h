@@ -34,7 +34,9 @@ typedef struct SeQuery
 	const char *text;
 	Query	   *query;
 	Oid			stream;			/* InvalidOid: not looked for yet */
-	Index		stream_rti;		/* its place in the range table */
+	List	   *stream_path;	/* the query that has it in FROM, and those
+								 * around it up to query */
+	Index		stream_index;	/* its place in the first one's range table */
 	SeWindow	window;
 } SeQuery;
 
@@ -43,7 +45,7 @@ typedef struct SeKey
 {
 	char	   *column;
 	TargetEntry *tle;			/* its expression has no join aliases */
-	SortGroupClause *clause;
+	SortGroupClause *clause;	/* NULL: GROUPING(), see grouping.c */
 } SeKey;
 
 /* A distinct aggregate: a column of the state table. */
@@ -80,16 +82,22 @@ extern Query *se_plan_analyze_text(const char *text, const Oid *params,
 /* Errors that are raised meanwhile point into this text of the user's. */
 extern void se_plan_error_text(ErrorContextCallback *callback,
 							   const char *text);
-extern void se_plan_find_in_from(SeQuery *sq);
+
+/* place.c: finds the stream; refuses a query where it is elsewhere or twice */
+extern void se_plan_find_place(SeQuery *sq);
+/* The stream's entry in the FROM of a copy of the query. */
+extern RangeTblEntry *se_plan_stream_entry(SeQuery *sq, Query *query);
+/* A column of the batch, for the select list of a copy of the query. */
+extern Node *se_plan_batch_column(SeQuery *sq, Query *query, Var *column);
+extern void se_plan_refuse_hidden_streams(SeQuery *sq);
 
 /* refuse.c */
 extern void se_plan_refuse_shape(SeQuery *sq);
-extern void se_plan_refuse_hidden_streams(SeQuery *sq);
 extern void se_plan_refuse_sources(SeQuery *sq);
 extern void se_plan_refuse_grouping(SeQuery *sq);
 extern void se_plan_refuse_keys(SeQuery *sq, SeSplit *split);
 extern void se_plan_refuse_emit(SeQuery *sq, const SeViewRequest *request,
-								bool windowed);
+								const SeSplit *split, bool windowed);
 extern void se_plan_refuse_aggregate(SeQuery *sq, Aggref *aggref,
 									 const SeAggregate *agg);
 extern int	se_plan_position(const SeQuery *sq, int location);
@@ -101,6 +109,16 @@ extern bool se_plan_is_ours(Oid fn, const char *name);
 extern SeSplit *se_plan_split(SeQuery *sq);
 /* A query like the delta, with the batch in the stream's place. */
 extern char *se_plan_deparse_delta(SeQuery *sq, Query *delta);
+/* The same expression seen from so many queries further inside. */
+extern Node *se_plan_shift_levels(Node *node, int levels);
+
+/* grouping.c: with grouping sets, GROUPING of all keys is a key too */
+extern void se_plan_refuse_equal_sets(SeQuery *sq);
+extern bool se_plan_in_every_set(const SeQuery *sq, const SeKey *key);
+extern GroupingFunc *se_plan_grouping_of_keys(SeQuery *sq, const List *keys);
+/* A GROUPING() of the outermost query as the state table has it. */
+extern Node *se_plan_grouping_value(const GroupingFunc *grouping,
+									const List *keys);
 
 /* relations.c */
 extern void se_plan_execute(const char *sql);

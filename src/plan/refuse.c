@@ -22,7 +22,6 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
-#include "rewrite/rewriteHandler.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
@@ -38,34 +37,54 @@ se_plan_position(const SeQuery *sq, int location)
 	return errposition(pg_mbstrlen_with_len(sq->text, location) + 1);
 }
 
+/* What no query within the query may be, not over tables either. */
+static bool
+refuse_queries_walker(Node *node, SeQuery *sq)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, CommonTableExpr))
+	{
+		CommonTableExpr *cte = (CommonTableExpr *) node;
+
+		if (!IsA(cte->ctequery, Query) ||
+			((Query *) cte->ctequery)->commandType != CMD_SELECT)
+			refuse(sq, cte->location,
+				   errmsg("WITH query \"%s\" changes data", cte->ctename),
+				   errdetail("It would run once for every batch."),
+				   errhint("Use a SELECT; to react to rows use a trigger, or a job that reads the view."));
+		if (strcmp(cte->ctename, SE_BATCH_NAME) == 0)
+			refuse(sq, cte->location,
+				   errmsg("a WITH query cannot be called \"%s\"",
+						  SE_BATCH_NAME),
+				   errdetail("That is what the rows of a batch are called."),
+				   errhint("Give it another name."));
+	}
+	if (IsA(node, Query))
+	{
+		Query	   *q = (Query *) node;
+
+		if (q->rowMarks != NIL)
+			refuse(sq, -1,
+				   errmsg("FOR UPDATE and FOR SHARE are not supported in a continuous view"),
+				   errdetail("Rows would be locked by every batch."),
+				   errhint("Leave it out."));
+		return query_tree_walker(q, refuse_queries_walker, sq, 0);
+	}
+	return expression_tree_walker(node, refuse_queries_walker, sq);
+}
+
 /* Clauses that speak about the result as a whole. */
 void
 se_plan_refuse_shape(SeQuery *sq)
 {
 	Query	   *q = sq->query;
-	ListCell   *lc;
 
 	if (q->setOperations != NULL)
 		refuse(sq, -1,
 			   errmsg("UNION, INTERSECT and EXCEPT are not supported in a continuous view"),
+			   errdetail("A view keeps the groups of one query."),
 			   errhint("Make a view of each query and combine them when reading."));
-	if (q->cteList != NIL)
-		refuse(sq, exprLocation(linitial(q->cteList)),
-			   errmsg("WITH is not supported in a continuous view"),
-			   errhint("Write the query without WITH, or put a query over tables into an ordinary view and join it."));
-	if (q->hasSubLinks)
-		refuse(sq, -1,
-			   errmsg("sub-selects are not supported in a continuous view"),
-			   errhint("Join the table instead, or put the sub-select into an ordinary view and join it."));
-	foreach(lc, q->rtable)
-	{
-		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
-
-		if (rte->rtekind == RTE_SUBQUERY || rte->rtekind == RTE_VALUES)
-			refuse(sq, -1,
-				   errmsg("sub-selects in FROM are not supported in a continuous view"),
-				   errhint("Name the stream itself in FROM; put a query over tables into an ordinary view and join it."));
-	}
 	if (q->hasDistinctOn)
 		refuse(sq, exprLocation((Node *) q->targetList),
 			   errmsg("DISTINCT ON is not supported in a continuous view"),
@@ -86,84 +105,18 @@ se_plan_refuse_shape(SeQuery *sq)
 		refuse(sq, -1,
 			   errmsg("ORDER BY is not supported in a continuous view"),
 			   errhint("Order when reading the view."));
-	if (q->rowMarks != NIL)
-		refuse(sq, -1,
-			   errmsg("FOR UPDATE and FOR SHARE are not supported in a continuous view"));
+	(void) refuse_queries_walker((Node *) q, sq);
 }
 
-static bool
-list_streams_walker(Node *node, List **found)
+typedef struct ColumnsContext
 {
-	if (node == NULL)
-		return false;
-	if (IsA(node, RangeTblEntry))
-	{
-		RangeTblEntry *rte = (RangeTblEntry *) node;
-
-		if (rte->rtekind == RTE_RELATION &&
-			se_catalog_get_stream(rte->relid, true) != NULL)
-			*found = lappend_oid(*found, rte->relid);
-		return false;
-	}
-	if (IsA(node, Query))
-		return query_tree_walker((Query *) node, list_streams_walker, found,
-								 QTW_EXAMINE_RTES_BEFORE);
-	return expression_tree_walker(node, list_streams_walker, found);
-}
-
-/* A view in FROM that reads a stream would read its staging table. */
-void
-se_plan_refuse_hidden_streams(SeQuery *sq)
-{
-	List	   *rewritten = QueryRewrite(copyObject(sq->query));
-	List	   *found = NIL;
-
-	(void) list_streams_walker(linitial(rewritten), &found);
-	if (list_length(found) > (OidIsValid(sq->stream) ? 1 : 0))
-		refuse(sq, -1,
-			   errmsg("the query reads stream \"%s\" through a view",
-					  get_rel_name(llast_oid(found))),
-			   errhint("Only the rows of one batch are aggregated: name the stream itself in FROM, once."));
-}
-
-/* True when the stream is in this part of FROM; refuses its nullable side. */
-static bool
-check_join_side(SeQuery *sq, Node *jtnode)
-{
-	bool		found = false;
-
-	if (IsA(jtnode, RangeTblRef))
-		return ((RangeTblRef *) jtnode)->rtindex == sq->stream_rti;
-	if (IsA(jtnode, FromExpr))
-	{
-		ListCell   *lc;
-
-		foreach(lc, ((FromExpr *) jtnode)->fromlist)
-			found |= check_join_side(sq, lfirst(lc));
-		return found;
-	}
-	else
-	{
-		JoinExpr   *join = castNode(JoinExpr, jtnode);
-		bool		left = check_join_side(sq, join->larg);
-		bool		right = check_join_side(sq, join->rarg);
-
-		if ((left && join->jointype != JOIN_INNER &&
-			 join->jointype != JOIN_LEFT) ||
-			(right && join->jointype != JOIN_INNER &&
-			 join->jointype != JOIN_RIGHT))
-			refuse(sq, -1,
-				   errmsg("stream \"%s\" is on the nullable side of an outer join",
-						  get_rel_name(sq->stream)),
-				   errdetail("Rows of the other side without a match would have to be taken back when a match arrives."),
-				   errhint("Put the stream on the left of LEFT JOIN."));
-		return left || right;
-	}
-}
+	SeQuery    *sq;
+	Index		level;			/* queries between here and the stream's */
+} ColumnsContext;
 
 /* Columns that a row of a batch does not have. */
 static bool
-refuse_columns_walker(Node *node, SeQuery *sq)
+refuse_columns_walker(Node *node, ColumnsContext *cx)
 {
 	if (node == NULL)
 		return false;
@@ -171,35 +124,45 @@ refuse_columns_walker(Node *node, SeQuery *sq)
 	{
 		Var		   *var = (Var *) node;
 
-		if (var->varno != sq->stream_rti || var->varlevelsup != 0)
+		if (var->varno != cx->sq->stream_index ||
+			var->varlevelsup != cx->level)
 			return false;
 		if (var->varattno < 0)
-			refuse(sq, var->location,
+			refuse(cx->sq, var->location,
 				   errmsg("a stream's rows have no system columns"),
 				   errhint("Give the stream a column of the record's metadata: \"@partition\", \"@offset\", \"@timestamp\" or \"@key\" in fields."));
 		if (var->varattno == InvalidAttrNumber)
-			refuse(sq, var->location,
+			refuse(cx->sq, var->location,
 				   errmsg("the whole row of a stream is not supported in a continuous view"),
 				   errhint("Name the columns."));
 		return false;
 	}
-	return expression_tree_walker(node, refuse_columns_walker, sq);
+	if (IsA(node, Query))
+	{
+		bool		result;
+
+		cx->level++;
+		result = query_tree_walker((Query *) node, refuse_columns_walker, cx,
+								   QTW_IGNORE_JOINALIASES);
+		cx->level--;
+		return result;
+	}
+	return expression_tree_walker(node, refuse_columns_walker, cx);
 }
 
-static void
-refuse_tables(SeQuery *sq)
+/* Tables that a worker cannot read, in the query and all its sub-selects. */
+static bool
+refuse_tables_walker(Node *node, SeQuery *sq)
 {
-	Index		rti = 0;
-	ListCell   *lc;
-
-	foreach(lc, sq->query->rtable)
+	if (node == NULL)
+		return false;
+	if (IsA(node, RangeTblEntry))
 	{
-		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+		RangeTblEntry *rte = (RangeTblEntry *) node;
 
-		rti++;
 		if (rte->rtekind != RTE_RELATION)
-			continue;
-		if (rti == sq->stream_rti && rte->tablesample != NULL)
+			return false;
+		if (rte->relid == sq->stream && rte->tablesample != NULL)
 			refuse(sq, -1,
 				   errmsg("TABLESAMPLE is not supported on a stream"),
 				   errhint("Filter on a hash of a column."));
@@ -209,18 +172,25 @@ refuse_tables(SeQuery *sq)
 						  get_rel_name(rte->relid)),
 				   errdetail("The stream is read by another process."),
 				   errhint("Use a permanent table."));
+		return false;
 	}
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, refuse_tables_walker, sq,
+								 QTW_EXAMINE_RTES_BEFORE);
+	return expression_tree_walker(node, refuse_tables_walker, sq);
 }
 
 /* FROM and what its columns may be. */
 void
 se_plan_refuse_sources(SeQuery *sq)
 {
-	refuse_tables(sq);
-	(void) check_join_side(sq, (Node *) sq->query->jointree);
+	ColumnsContext cx = {.sq = sq, .level = 0};
+
+	(void) refuse_tables_walker((Node *) sq->query, sq);
 	se_plan_find_window(sq);
 	se_plan_refuse_hidden_streams(sq);
-	(void) query_tree_walker(sq->query, refuse_columns_walker, sq,
+	(void) query_tree_walker(linitial_node(Query, sq->stream_path),
+							 refuse_columns_walker, &cx,
 							 QTW_IGNORE_JOINALIASES);
 }
 
@@ -260,15 +230,12 @@ se_plan_refuse_grouping(SeQuery *sq)
 		refuse(sq, -1,
 			   errmsg("set-returning functions in the select list are not supported in a continuous view"),
 			   errhint("Call the function in FROM: FROM stream, function(column)."));
-	if (q->groupingSets != NIL)
-		refuse(sq, exprLocation((Node *) q->groupingSets),
-			   errmsg("GROUPING SETS, ROLLUP and CUBE are not supported in a continuous view"),
-			   errhint("Make a view grouped by all the columns and roll it up when reading."));
 	if (!q->hasAggs && q->groupClause == NIL)
 		refuse(sq, -1,
 			   errmsg("the query has neither an aggregate nor GROUP BY"),
 			   errdetail("A continuous view keeps aggregates, not rows."),
 			   errhint("Aggregate the rows, as in SELECT key, count(*) ... GROUP BY key; the latest rows can be read from the stream's own table."));
+	se_plan_refuse_equal_sets(sq);
 	refuse_same_names(sq);
 }
 
@@ -276,24 +243,52 @@ typedef struct UngroupedContext
 {
 	SeQuery    *sq;
 	SeSplit    *split;
+	int			level;			/* queries between here and the outermost */
 } UngroupedContext;
 
-/* PostgreSQL allows t.name beside GROUP BY t.id; the state has no such column. */
+/*
+ * PostgreSQL allows t.name beside GROUP BY t.id; the state has no such column.
+ * Nor has the view, which is what is walked here, the delta's WITH queries.
+ */
 static bool
 refuse_ungrouped_walker(Node *node, UngroupedContext *cx)
 {
 	ListCell   *lc;
 
-	if (node == NULL || IsA(node, Aggref))
+	if (node == NULL)
+		return false;
+	if (IsA(node, Aggref) && ((Aggref *) node)->agglevelsup == cx->level)
 		return false;
 	foreach(lc, cx->split->keys)
-		if (equal(node, ((SeKey *) lfirst(lc))->tle->expr))
+		if (equal(node, se_plan_shift_levels((Node *) ((SeKey *) lfirst(lc))->tle->expr,
+											 cx->level)))
 			return false;
-	if (IsA(node, Var))
+	if (IsA(node, Var) && ((Var *) node)->varlevelsup == cx->level)
 		refuse(cx->sq, ((Var *) node)->location,
 			   errmsg("a column that depends on a group key is not supported in a continuous view"),
 			   errdetail("It would be read when the group is first seen, and may change later."),
 			   errhint("Add the column to GROUP BY, or join the table when reading the view."));
+	if (IsA(node, RangeTblEntry))
+	{
+		RangeTblEntry *rte = (RangeTblEntry *) node;
+
+		if (rte->rtekind == RTE_CTE && rte->ctelevelsup >= cx->level)
+			refuse(cx->sq, -1,
+				   errmsg("WITH query \"%s\" is used beside the aggregates",
+						  rte->ctename),
+				   errdetail("What is outside of aggregates, WHERE and GROUP BY is computed when the view is read."),
+				   errhint("Write the query out in the sub-select."));
+		return false;
+	}
+	if (IsA(node, Query))
+	{
+		cx->level++;
+		(void) query_tree_walker((Query *) node, refuse_ungrouped_walker, cx,
+								 QTW_EXAMINE_RTES_BEFORE |
+								 QTW_IGNORE_JOINALIASES);
+		cx->level--;
+		return false;
+	}
 	return expression_tree_walker(node, refuse_ungrouped_walker, cx);
 }
 
@@ -310,6 +305,7 @@ se_plan_refuse_keys(SeQuery *sq, SeSplit *split)
 	if (list_length(split->keys) > INDEX_MAX_KEYS)
 		refuse(sq, -1,
 			   errmsg("a continuous view cannot have more than %d group keys",
+					  sq->query->groupingSets ? INDEX_MAX_KEYS - 1 :
 					  INDEX_MAX_KEYS));
 	foreach(lc, split->keys)
 	{
@@ -338,8 +334,11 @@ se_plan_refuse_keys(SeQuery *sq, SeSplit *split)
 
 /* What asks for windows that close. */
 void
-se_plan_refuse_emit(SeQuery *sq, const SeViewRequest *request, bool windowed)
+se_plan_refuse_emit(SeQuery *sq, const SeViewRequest *request,
+					const SeSplit *split, bool windowed)
 {
+	ListCell   *lc;
+
 	if (!request->append)
 		return;
 	if (!windowed)
@@ -355,6 +354,13 @@ se_plan_refuse_emit(SeQuery *sq, const SeViewRequest *request, bool windowed)
 				 errdetail("Without a watermark no window closes."),
 				 errhint("Create stream \"%s\" with watermark_delay, or use emit => 'update'.",
 						 get_rel_name(sq->stream))));
+	foreach(lc, split->keys)
+		if (se_plan_key_is_bound(sq, lfirst(lc)) > 0 &&
+			!se_plan_in_every_set(sq, lfirst(lc)))
+			refuse(sq, exprLocation((Node *) ((SeKey *) lfirst(lc))->tle->expr),
+				   errmsg("emit \"append\" needs the window's bounds in every grouping set"),
+				   errdetail("A row appears when its window closes; a total over windows never does."),
+				   errhint("Write GROUP BY window_start, ROLLUP (key), or use emit => 'update'."));
 }
 
 /* Aggregates whose states cannot be kept and merged. */

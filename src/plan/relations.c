@@ -185,21 +185,28 @@ final_expression(const SeState *state, AttrNumber attno)
 						 state->aggref->inputcollid);
 }
 
-/* The user's expression over the state table's columns. */
+typedef struct ViewContext
+{
+	SeSplit    *split;
+	int			level;			/* queries between here and the outermost */
+} ViewContext;
+
+/*
+ * What a key or an aggregate of the outermost query is in the state table, or
+ * NULL.  level tells how far inside the node is.
+ */
 static Node *
-view_mutator(Node *node, SeSplit *split)
+state_expression(Node *node, SeSplit *split, int level)
 {
 	AttrNumber	attno = 0;
 	ListCell   *lc;
 
-	if (node == NULL)
-		return NULL;
 	foreach(lc, split->keys)
 	{
 		Node	   *expr = (Node *) ((SeKey *) lfirst(lc))->tle->expr;
 
 		attno++;
-		if (equal(node, expr))
+		if (equal(node, se_plan_shift_levels(expr, level)))
 			return (Node *) makeVar(1, attno, exprType(expr), exprTypmod(expr),
 									exprCollation(expr), 0);
 	}
@@ -210,22 +217,44 @@ view_mutator(Node *node, SeSplit *split)
 		Node	   *expr = (Node *) split->session_end->tle->expr;
 
 		attno++;
-		if (equal(node, expr))
+		if (equal(node, se_plan_shift_levels(expr, level)))
 			return (Node *) makeVar(1, attno, exprType(expr), -1, InvalidOid, 0);
 	}
-	if (IsA(node, Aggref))
+	if (IsA(node, GroupingFunc) && ((GroupingFunc *) node)->agglevelsup == level)
+		return se_plan_grouping_value((GroupingFunc *) node, split->keys);
+	if (!IsA(node, Aggref) || ((Aggref *) node)->agglevelsup != level)
+		return NULL;
+	node = se_plan_shift_levels(node, -level);
+	foreach(lc, split->states)
 	{
-		foreach(lc, split->states)
-		{
-			SeState    *state = lfirst(lc);
+		SeState    *state = lfirst(lc);
 
-			attno++;
-			if (equal(node, state->aggref))
-				return final_expression(state, attno);
-		}
-		elog(ERROR, "an aggregate of the query has no state");
+		attno++;
+		if (equal(node, state->aggref))
+			return final_expression(state, attno);
 	}
-	return expression_tree_mutator(node, view_mutator, split);
+	elog(ERROR, "an aggregate of the query has no state");
+}
+
+/* The user's expression over the state table's columns. */
+static Node *
+view_mutator(Node *node, ViewContext *cx)
+{
+	Node	   *found;
+
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Query))
+	{
+		cx->level++;
+		node = (Node *) query_tree_mutator((Query *) node, view_mutator, cx, 0);
+		cx->level--;
+		return node;
+	}
+	found = state_expression(node, cx->split, cx->level);
+	if (found != NULL)
+		return se_plan_shift_levels(found, cx->level);
+	return expression_tree_mutator(node, view_mutator, cx);
 }
 
 Oid
@@ -234,6 +263,7 @@ se_plan_make_view(const SeViewRequest *request, SeQuery *sq, SeSplit *split,
 {
 	List	   *names = deparse_context_for("s", state);
 	const char *where = "WHERE";
+	ViewContext cx = {.split = split};
 	StringInfoData sql;
 	ListCell   *lc;
 
@@ -243,7 +273,7 @@ se_plan_make_view(const SeViewRequest *request, SeQuery *sq, SeSplit *split,
 	foreach(lc, split->target)
 	{
 		TargetEntry *tle = lfirst_node(TargetEntry, lc);
-		Node	   *expr = view_mutator((Node *) tle->expr, split);
+		Node	   *expr = view_mutator((Node *) tle->expr, &cx);
 
 		appendStringInfo(&sql, "%s%s AS %s",
 						 foreach_current_index(lc) > 0 ? ", " : "",
@@ -262,7 +292,7 @@ se_plan_make_view(const SeViewRequest *request, SeQuery *sq, SeSplit *split,
 	}
 	if (split->having != NULL)
 		appendStringInfo(&sql, " %s (%s)", where,
-						 deparse_expression(view_mutator(split->having, split),
+						 deparse_expression(view_mutator(split->having, &cx),
 											names, true, false));
 	se_plan_execute(sql.data);
 	return get_relname_relid(request->name,

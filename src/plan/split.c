@@ -9,6 +9,8 @@
  *	  delta:  SELECT k, avg(x) FROM s WHERE w GROUP BY k
  *	  view:   SELECT k, final(avg_x) + 1 FROM state WHERE final(avg_x) > 0
  *
+ * Grouping sets add a key: see grouping.c.
+ *
  * Join aliases are flattened first, as the parser does when it checks GROUP
  * BY, so that equal expressions are equal trees.
  *
@@ -24,6 +26,7 @@
 #include "optimizer/optimizer.h"
 #include "optimizer/tlist.h"
 #include "parser/parsetree.h"
+#include "rewrite/rewriteManip.h"
 #include "utils/lsyscache.h"
 #include "utils/ruleutils.h"
 
@@ -36,7 +39,18 @@ typedef struct SplitContext
 	SeQuery    *sq;
 	SeSplit    *split;
 	List	   *names;			/* columns of the state table so far */
+	int			level;			/* queries between here and the outermost */
 } SplitContext;
+
+Node *
+se_plan_shift_levels(Node *node, int levels)
+{
+	if (levels == 0)
+		return node;
+	node = copyObject(node);
+	IncrementVarSublevelsUp(node, levels, Max(0, -levels));
+	return node;
+}
 
 static bool
 name_taken(SplitContext *cx, const char *name)
@@ -96,6 +110,18 @@ add_key(SplitContext *cx, SortGroupClause *clause, List *target)
 	cx->split->keys = lappend(cx->split->keys, key);
 }
 
+/* Which grouping set a group belongs to. */
+static void
+add_grouping_key(SplitContext *cx)
+{
+	GroupingFunc *grouping = se_plan_grouping_of_keys(cx->sq, cx->split->keys);
+	SeKey	   *key = palloc0(sizeof(SeKey));
+
+	key->column = choose_name(cx, "grouping_set", NULL);
+	key->tle = makeTargetEntry((Expr *) grouping, 1, key->column, false);
+	cx->split->keys = lappend(cx->split->keys, key);
+}
+
 /* avg_price, count, or the name that the user gave to a bare aggregate */
 static char *
 name_state(SplitContext *cx, Aggref *aggref)
@@ -117,36 +143,105 @@ name_state(SplitContext *cx, Aggref *aggref)
 	return choose_name(cx, fn, column);
 }
 
+static void
+add_state(SplitContext *cx, Aggref *aggref)
+{
+	SeState    *state;
+	ListCell   *lc;
+
+	foreach(lc, cx->split->states)
+		if (equal(((SeState *) lfirst(lc))->aggref, aggref))
+			return;
+
+	state = palloc0(sizeof(SeState));
+	state->aggref = aggref;
+	se_aggregate_load_call(aggref, &state->agg);
+	se_plan_refuse_aggregate(cx->sq, aggref, &state->agg);
+	state->column = name_state(cx, aggref);
+	cx->split->states = lappend(cx->split->states, state);
+}
+
+/* Sub-selects too may hold aggregates of the outermost query. */
 static bool
 add_states_walker(Node *node, SplitContext *cx)
 {
 	if (node == NULL)
 		return false;
-	if (IsA(node, GroupingFunc))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("GROUPING is not supported in a continuous view"),
-				 errhint("Without grouping sets it is always 0."),
-				 se_plan_position(cx->sq, ((GroupingFunc *) node)->location)));
-	if (IsA(node, Aggref))
+	if (IsA(node, Aggref) && ((Aggref *) node)->agglevelsup == cx->level)
 	{
-		Aggref	   *aggref = (Aggref *) node;
-		SeState    *state;
-		ListCell   *lc;
-
-		foreach(lc, cx->split->states)
-			if (equal(((SeState *) lfirst(lc))->aggref, aggref))
-				return false;
-
-		state = palloc0(sizeof(SeState));
-		state->aggref = aggref;
-		se_aggregate_load_call(aggref, &state->agg);
-		se_plan_refuse_aggregate(cx->sq, aggref, &state->agg);
-		state->column = name_state(cx, aggref);
-		cx->split->states = lappend(cx->split->states, state);
+		add_state(cx, (Aggref *) se_plan_shift_levels(node, -cx->level));
+		return false;
+	}
+	if (IsA(node, Query))
+	{
+		cx->level++;
+		(void) query_tree_walker((Query *) node, add_states_walker, cx, 0);
+		cx->level--;
 		return false;
 	}
 	return expression_tree_walker(node, add_states_walker, cx);
+}
+
+/* A named join with a column that only the name can say: COALESCE(a.x, b.x). */
+static bool
+hides_merged_column(const RangeTblEntry *rte)
+{
+	ListCell   *lc;
+
+	if (rte->rtekind != RTE_JOIN || rte->alias == NULL)
+		return false;
+	foreach(lc, rte->joinaliasvars)
+		if (lfirst(lc) != NULL && !IsA(lfirst(lc), Var))
+			return true;
+	return false;
+}
+
+static bool
+drop_name_walker(Node *node, Query *query)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, JoinExpr) &&
+		hides_merged_column(rt_fetch(((JoinExpr *) node)->rtindex,
+									 query->rtable)))
+	{
+		((JoinExpr *) node)->alias = NULL;
+		rt_fetch(((JoinExpr *) node)->rtindex, query->rtable)->alias = NULL;
+	}
+	return expression_tree_walker(node, drop_name_walker, query);
+}
+
+/*
+ * Keys and aggregates have no join aliases any more.  Where a join's name hides
+ * the tables that they refer to instead, the query does without that name.
+ */
+static void
+drop_join_names(Query *query)
+{
+	bool		hidden = false;
+	ListCell   *lc;
+
+	foreach(lc, query->rtable)
+		hidden |= hides_merged_column(lfirst(lc));
+	if (!hidden)
+		return;
+	query->jointree = (FromExpr *)
+		se_flatten_join_alias_vars(query, (Node *) query->jointree);
+	foreach(lc, query->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+
+		if (rte->lateral && rte->rtekind == RTE_SUBQUERY)
+			rte->subquery = (Query *)
+				se_flatten_join_alias_vars(query, (Node *) rte->subquery);
+		rte->functions = (List *)
+			se_flatten_join_alias_vars(query, (Node *) rte->functions);
+		rte->tablefunc = (TableFunc *)
+			se_flatten_join_alias_vars(query, (Node *) rte->tablefunc);
+		rte->values_lists = (List *)
+			se_flatten_join_alias_vars(query, (Node *) rte->values_lists);
+	}
+	(void) drop_name_walker((Node *) query->jointree, query);
 }
 
 /* SELECT keys, bare aggregates, with the user's FROM, WHERE and GROUP BY. */
@@ -176,8 +271,11 @@ make_delta(SeQuery *sq, SeSplit *split)
 										 list_length(target) + 1,
 										 state->column, false));
 	}
+	drop_join_names(delta);
 	delta->targetList = target;
 	delta->havingQual = NULL;
+	if (split->keys == NIL)
+		delta->groupingSets = NIL;	/* GROUP BY () */
 	delta->hasAggs = split->states != NIL;
 	return delta;
 }
@@ -202,6 +300,8 @@ se_plan_split(SeQuery *sq)
 		add_key(&cx, lfirst_node(SortGroupClause, lc), target);
 	if (split->keys == NIL)
 		choose_name(&cx, SE_ALL_ROWS_COLUMN, NULL);
+	else if (sq->query->groupingSets != NIL)
+		add_grouping_key(&cx);
 	(void) expression_tree_walker((Node *) split->target, add_states_walker,
 								  &cx);
 	(void) add_states_walker(split->having, &cx);
@@ -235,7 +335,7 @@ se_plan_deparse_delta(SeQuery *sq, Query *delta)
 	RangeTblEntry *rte;
 
 	delta = copyObject(delta);
-	rte = rt_fetch(sq->stream_rti, delta->rtable);
+	rte = se_plan_stream_entry(sq, delta);
 	if (rte->alias == NULL)
 		rte->alias = makeAlias(rte->eref->aliasname, NIL);
 	add_batch_columns(rte, rte->relid);

@@ -123,9 +123,49 @@ read_window(SeQuery *sq, FuncExpr *call)
 		window->panes = "cumulate_step";
 }
 
+typedef struct InnerContext
+{
+	SeQuery    *sq;
+	int			level;			/* queries around this one */
+	bool		reads_stream;	/* it does */
+} InnerContext;
+
+/* Windows of the stream's rows that are not beside the aggregation. */
+static bool
+refuse_inner_walker(Node *node, InnerContext *cx)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+	{
+		InnerContext inner = {.sq = cx->sq, .level = cx->level + 1};
+
+		inner.reads_stream = list_member_ptr(cx->sq->stream_path, node);
+		return query_tree_walker((Query *) node, refuse_inner_walker, &inner,
+								 QTW_IGNORE_JOINALIASES);
+	}
+	if (IsA(node, FuncExpr) && cx->level > 0)
+	{
+		FuncExpr   *call = (FuncExpr *) node;
+		const char *function = window_function(call->funcid);
+		bool		ours = cx->reads_stream;
+
+		for (int i = 1; i <= cx->level; i++)
+			ours |= contain_vars_of_level((Node *) call->args, i);
+		if (function != NULL && ours)
+			refuse(cx->sq, call->location,
+				   errmsg("stream.%s cannot be in a sub-select of a continuous view",
+						  function),
+				   errdetail("The windows of a view are those in its outermost FROM."),
+				   errhint("Call it there, as in FROM (SELECT ...) AS v, stream.tumble(v.ts, '10 s')."));
+	}
+	return expression_tree_walker(node, refuse_inner_walker, cx);
+}
+
 void
 se_plan_find_window(SeQuery *sq)
 {
+	InnerContext cx = {.sq = sq};
 	Index		rti = 0;
 	ListCell   *lc;
 
@@ -161,25 +201,40 @@ se_plan_find_window(SeQuery *sq)
 					   errhint("Name each function in FROM by itself."));
 		}
 	}
+	(void) query_tree_walker(sq->query, refuse_inner_walker, &cx,
+							 QTW_IGNORE_JOINALIASES);
 }
 
 /* ---- what the bounds of overlapping windows may be used for ---- */
 
+typedef struct BoundContext
+{
+	SeQuery    *sq;
+	Index		level;			/* queries between here and the outermost */
+} BoundContext;
+
 static bool
-find_bound_walker(Node *node, SeQuery *sq)
+find_bound_walker(Node *node, BoundContext *cx)
 {
 	if (node == NULL)
 		return false;
-	if (IsA(node, Var) && ((Var *) node)->varno == sq->window.rti &&
-		((Var *) node)->varlevelsup == 0)
-		refuse(sq, ((Var *) node)->location,
+	if (IsA(node, Var) && ((Var *) node)->varno == cx->sq->window.rti &&
+		((Var *) node)->varlevelsup == cx->level)
+		refuse(cx->sq, ((Var *) node)->location,
 			   errmsg("the bounds of stream.%s can only be group keys by themselves",
-					  sq->window.function),
-			   se_plan_has_sessions(sq) ?
+					  cx->sq->window.function),
+			   se_plan_has_sessions(cx->sq) ?
 			   errdetail("Which session a row is in is known when it is merged with others.") :
 			   errdetail("Rows are kept by the parts that windows share, not by window."),
 			   errhint("GROUP BY window_start, and use it in expressions and conditions when reading the view."));
-	return expression_tree_walker(node, find_bound_walker, sq);
+	if (IsA(node, Query))
+	{
+		BoundContext inner = {.sq = cx->sq, .level = cx->level + 1};
+
+		return query_tree_walker((Query *) node, find_bound_walker, &inner,
+								 QTW_IGNORE_JOINALIASES);
+	}
+	return expression_tree_walker(node, find_bound_walker, cx);
 }
 
 int
@@ -194,20 +249,34 @@ se_plan_key_is_bound(const SeQuery *sq, const SeKey *key)
 void
 se_plan_refuse_window_use(SeQuery *sq, SeSplit *split)
 {
+	BoundContext cx = {.sq = sq};
 	bool		grouped = false;
 	Index		rti = 0;
 	ListCell   *lc;
 
 	if (sq->window.panes == NULL)
 		return;
+	if (se_plan_has_sessions(sq) && sq->query->groupingSets != NIL)
+		refuse(sq, exprLocation((Node *) sq->query->groupingSets),
+			   errmsg("GROUPING SETS, ROLLUP and CUBE are not supported with session windows"),
+			   errdetail("Each grouping set would have sessions of its own."),
+			   errhint("Make a view for each set of keys."));
 	foreach(lc, split->keys)
 	{
 		SeKey	   *key = lfirst(lc);
 
 		if (se_plan_key_is_bound(sq, key) > 0)
+		{
 			grouped = true;
-		else
-			(void) find_bound_walker((Node *) key->tle->expr, sq);
+			if (!se_plan_in_every_set(sq, key))
+				refuse(sq, exprLocation((Node *) key->tle->expr),
+					   errmsg("the bounds of stream.%s must be in every grouping set",
+							  sq->window.function),
+					   errdetail("Each row would count once for every window that it is in."),
+					   errhint("Write GROUP BY window_start, ROLLUP (key), or make a view for the other sets."));
+		}
+		else if (!IsA(key->tle->expr, GroupingFunc))
+			(void) find_bound_walker((Node *) key->tle->expr, &cx);
 	}
 	if (!grouped)
 		refuse(sq, -1,
@@ -218,15 +287,15 @@ se_plan_refuse_window_use(SeQuery *sq, SeSplit *split)
 			   errdetail("Each row would count once for every window that it is in."),
 			   errhint("Add window_start to GROUP BY."));
 	foreach(lc, split->states)
-		(void) find_bound_walker((Node *) ((SeState *) lfirst(lc))->aggref, sq);
-	(void) find_bound_walker((Node *) split->delta->jointree, sq);
+		(void) find_bound_walker((Node *) ((SeState *) lfirst(lc))->aggref, &cx);
+	(void) find_bound_walker((Node *) split->delta->jointree, &cx);
 	/* functions and sub-selects beside it in FROM */
 	foreach(lc, split->delta->rtable)
 	{
 		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
 
-		if (++rti != sq->window.rti && rte->rtekind == RTE_FUNCTION)
-			(void) find_bound_walker((Node *) rte->functions, sq);
+		if (++rti != sq->window.rti && rte->rtekind != RTE_JOIN)
+			(void) range_table_entry_walker(rte, find_bound_walker, &cx, 0);
 	}
 }
 

@@ -13,6 +13,8 @@
  * ORDER BY, LIMIT, window function or set-returning target, and a target
  * list of bare keys and aggregates, which the Agg node projects itself.  So
  * no node above reads an aggregate's result with the type it had before.
+ * Grouping sets are worked through by that node and those chained to it; the
+ * aggregates of sub-selects, in plans of their own, stay as they are.
  *
  *-------------------------------------------------------------------------
  */
