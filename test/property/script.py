@@ -1,0 +1,54 @@
+"""A case as one SQL script: a transaction that is rolled back at the end.
+
+Copyright (c) 2026, the stream_ext contributors
+"""
+import feed
+import oracle
+
+
+def write(case):
+    """The script, and how many checks it makes."""
+    lines = ["-- seed %d, case %d" % (case.seed, case.number), "BEGIN;",
+             "SET LOCAL timezone = '%s';" % case.zone, "SET LOCAL client_min_messages = warning;",
+             "\\o /dev/null", feed.create_stream(case), oracle.create_table(case)]
+    checks = 0
+    offsets = {}
+    for number, batch in enumerate(case.batches):
+        lines += [feed.create_view(i, query) for i, query in enumerate(case.queries)
+                  if query.since == number]
+        ingest = feed.ingest(case, batch, offsets)
+        if batch.undone:
+            lines += ["SAVEPOINT undone;", ingest, "ROLLBACK TO undone;"]
+        lines += [ingest, oracle.insert(case, number, batch)]
+        if batch.check:
+            lines.append("\\o")
+            for i, query in enumerate(case.queries):
+                if query.since <= number:
+                    lines.append(oracle.check(i, query))
+                    checks += 1
+            lines.append("\\o /dev/null")
+    lines.append("\\o")
+    for i, query in enumerate(case.queries):
+        if query.window:
+            lines.append(oracle.check_window(case, i, query))
+            checks += 1
+    lines.append(oracle.check_dead_letters(case))
+    checks += 1
+    lines += ["ROLLBACK;", ""]
+    return "\n".join(line for line in lines if line), checks
+
+
+class Verdict:
+    """What psql printed: good when there is nothing but as many checks."""
+
+    def __init__(self, output, checks):
+        lines = output.splitlines()
+        counts = [line.split() for line in lines if line.startswith("check ")]
+        self.output = output
+        # of views, not of windows
+        self.rows = sum(int(words[2]) for words in counts if words[1][0] == "v")
+        self.good = len(lines) == len(counts) == checks
+        # must stay the same in shrink.py
+        wrong = [line for line in lines if not line.startswith("check ")]
+        self.kind = ("" if not wrong else "ERROR" if "ERROR" in output
+                     else wrong[0].split(":")[0])
