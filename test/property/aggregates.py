@@ -66,10 +66,14 @@ AGGREGATES = [
     Aggregate("bit_or", "int", "bit_or({})", ""),
     Aggregate("bit_xor", "int", "bit_xor({})", ""),
     Aggregate("range_intersect_agg", "int", "range_intersect_agg(int8range({}::int8 % 9 - 20, 40))", ""),
+    Aggregate("range_intersect_agg of ranges", "range", "range_intersect_agg({})", ""),
+    Aggregate("bit_or of bits", "bits", "bit_or({})", ""),
+    Aggregate("bit_and of bits", "bits", "bit_and({})", ""),
+    Aggregate("sum of money", "money", "sum({})", ""),
     Aggregate("own, strict", "exact", "own_sum({})", "num"),
     Aggregate("own, with a start", "exact", "own_sum_from({})", "num"),
     Aggregate("own, sorted array", "text", "own_collect({})", ""),
-    Aggregate("hll", "text", "hll_cardinality(hll_add_agg(hll_hash_text({})))", "num"),
+    Aggregate("hll", "text", "hll_add_agg(hll_hash_text({}))", "num", "hll_cardinality({})"),
 ] + list(_statistics())
 
 # Run once in each database, before extensions' own.

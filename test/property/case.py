@@ -6,6 +6,7 @@ Batch.watermark (feed.py says when), a view with other options sets View.options
 Copyright (c) 2026, the stream_ext contributors
 """
 import random
+import re
 
 from query import Query
 from values import BASES, INFINITY, TYPES, Column, time_text
@@ -13,6 +14,9 @@ from windows import SECOND
 
 SIZES = [0, 3, 10, 10] + [30, 60, 120, 200] * 3
 ZONES = ["UTC", "UTC", "Europe/Berlin", "America/St_Johns", "Asia/Kolkata", "Pacific/Apia"]
+
+# What depends on the session's zone, and so on who feeds a stream.
+LOCAL = re.compile(r"date_trunc|::date|extract|'2024-")
 
 
 class Row:
@@ -27,6 +31,7 @@ class Row:
 class Batch:
     def __init__(self, rows, undone):
         self.rows = rows
+        self.zone = None			# of the session that feeds it; None: the case's
         self.undone = undone		# fed twice: the first time is rolled back
         self.check = False			# whether views are compared after it
 
@@ -47,8 +52,13 @@ class Case:
             Query(rng, self.columns, "at", rng.choice([0, 0, 0, rng.randrange(batches)]))
             for _ in range(rng.choice([1, 1, 2, 3]))]
         self.batches = self._make_batches(rng, batches)
+        self.mixed_zones = rng.random() < 0.5 and not any(
+            LOCAL.search(query.sql()) for query in self.queries)
+        for batch in self.batches:
+            if self.mixed_zones:
+                batch.zone = rng.choice(ZONES)
         self.covered = {"type: " + c.type.label for c in self.columns}
-        self.covered.add("timezone: " + self.zone)
+        self.covered.add("timezone: " + ("many" if self.mixed_zones else self.zone))
         self.covered.add("batches: %d" % batches)
         self.covered.add("partitions: %d" % self.partitions)
         self.covered.update(*(q.covered for q in self.queries))

@@ -19,7 +19,11 @@ def create_stream(case):
 
 
 def create_view(number, query):
-    return "SELECT stream.create_view('v%d', %s);" % (number, quote(query.sql()))
+    sql = "SELECT stream.create_view('v%d', %s);" % (number, quote(query.sql()))
+    rollup, _ = query.rollup_sql("v%d" % number)
+    if rollup:
+        sql += "\nSELECT stream.create_rollup('r%d', %s);" % (number, quote(rollup))
+    return sql
 
 
 def payload(case, row):

@@ -72,8 +72,12 @@ def condition(query):
     return "%s.batch_no >= %d" % (query.name, query.since) if query.since else None
 
 
-def check(number, query):
-    return "SELECT batch.check_view('v%d', %s);" % (number, quote(query.sql(condition(query))))
+def checks(number, query):
+    """Of the view and, if it has one, of its roll-up."""
+    _, over_all = query.rollup_sql("v%d" % number)
+    compared = [("v", query)] + ([("r", over_all)] if over_all else [])
+    return ["SELECT batch.check_view('%s%d', %s);" % (
+        kind, number, quote(q.sql(condition(query)))) for kind, q in compared]
 
 
 def check_dead_letters(case):

@@ -6,6 +6,8 @@ summary; COVERABLE lists all that there is to choose.
 
 Copyright (c) 2026, the stream_ext contributors
 """
+import copy
+
 from aggregates import AGGREGATES
 from values import TYPES, quote, time_text
 from windows import KINDS, SECOND
@@ -19,6 +21,7 @@ INSERT INTO dim SELECT i % 17, CASE WHEN i % 4 > 0 THEN 'label ' || i % 5 END, i
 	FROM generate_series(0, 24) AS i;
 """
 JOINS = ["inner", "left", "left, conditional", "right, reversed"]
+UNNESTS = [", unnest({}) AS u(x)", " LEFT JOIN LATERAL unnest({}) AS u(x) ON u.x > 0"]
 
 
 class Query:
@@ -29,8 +32,11 @@ class Query:
         self.time = "%s.%s" % (self.name, time_column)
         self.window = None
         self.join = None
+        self.unnest = None
         self.where = None
         self.having = None
+        self.calls = []				# aggregates so far
+        self.bare = set()			# as they are in the select list, without anything around
         self.refs = [("%s.%s" % (self.name, c.sql), c.families) for c in columns]
         self.refs.append((self.time, {"moment", "ordered"}))
         self._choose_window(rng)
@@ -38,6 +44,7 @@ class Query:
         self._choose_where(rng)
         self.keys = self._choose_keys(rng)
         self.items = self._choose_items(rng)
+        self.rollup = self._choose_rollup(rng)
 
     def sql(self, condition=None):
         """The query; condition is what only the oracle adds to WHERE."""
@@ -52,6 +59,26 @@ class Query:
         if self.having:
             text += "\nHAVING " + self.having
         return text
+
+    def rollup_sql(self, view):
+        """A query that merges the view's groups by some of its keys, and its oracle.
+
+        None if there is none, as over groups that HAVING has left out.
+        """
+        parts = [(item in self.keys, i, item) for i, item in enumerate(self.items)
+                 if (item in self.keys and item in (self.rollup or ())) or item in self.bare]
+        if self.rollup is None or self.having or not any(not key for key, _, _ in parts):
+            return None, None
+        text = "SELECT %s FROM %s" % (
+            ", ".join(("c%d" if key else "combine(c%d)") % i + " AS c%d" % n
+                      for n, (key, i, _) in enumerate(parts)), view)
+        keys = [(i, item) for key, i, item in parts if key]
+        if keys:
+            text += " GROUP BY " + ", ".join("c%d" % i for i, _ in keys)
+        over_all = copy.copy(self)
+        over_all.items = [item for _, _, item in parts]
+        over_all.keys = [item for _, item in keys]
+        return text, over_all
 
     def is_plain(self):
         """Only what a view must have: a key or an aggregate."""
@@ -72,6 +99,8 @@ class Query:
                 "left, conditional": "%s LEFT JOIN dim d ON %s AND d.weight > 9" % (stream, on),
                 "right, reversed": "dim d RIGHT JOIN %s ON %s" % (stream, on),
             }[self.join[0]]
+        if self.unnest:
+            stream += self.unnest
         if self.window:
             stream += (", " if self.comma else " CROSS JOIN LATERAL ") + self.window.call(self.time)
         return stream
@@ -97,6 +126,11 @@ class Query:
             self.refs = self.refs + DIM
         else:
             self._cover("join", "none")
+        arrays = [ref for ref, families in self.refs if "array" in families]
+        if arrays and rng.random() < 0.3:
+            self.unnest = rng.choice(UNNESTS).format(rng.choice(arrays))
+            self._cover("join", "LEFT unnest" if "LEFT" in self.unnest else "unnest")
+            self.refs = self.refs + [("u.x", {"int", "exact", "num", "small", "ordered"})]
 
     def _ref(self, rng, family):
         """A column of the family, or None."""
@@ -190,9 +224,16 @@ class Query:
                 break
         call = agg.template.format(*args)
         self._cover("aggregate", agg.name)
-        if rng.random() < 0.25 and agg.template.endswith(")") and not agg.template.startswith("hll"):
+        if rng.random() < 0.15 and not numeric and self.calls:
+            # the same again, or with another condition
+            agg, call = rng.choice(self.calls)
+            self._cover("clause", "repeated aggregate")
+        self.calls.append((agg, call))
+        if rng.random() < 0.25:
             call += " FILTER (WHERE %s)" % self.predicate(rng)
             self._cover("clause", "FILTER")
+        if agg.wrap == "{}":
+            self.bare.add(call)
         return agg.wrap.format(call)
 
     def _over_aggregates(self, rng):
@@ -229,14 +270,23 @@ class Query:
         rng.shuffle(items)
         return items
 
+    def _choose_rollup(self, rng):
+        """The keys that a roll-up has, of those that the view shows; None for no roll-up."""
+        rollup = [k for k in self.keys if rng.random() < 0.4] if rng.random() < 0.3 else None
+        self.rollup = rollup
+        if self.rollup_sql("v")[0]:
+            self._cover("rollup", "with keys" if rollup else "without keys")
+        return rollup
+
 
 COVERABLE = (
     ["window: none"] + ["window: " + k.KIND for k in KINDS] +
     ["window: %s with offset" % k.KIND for k in KINDS] +
     ["window: hop of an odd size", "window: hop with gaps", "join: none"] +
-    ["join: " + j for j in JOINS] +
+    ["join: " + j for j in JOINS + ["unnest", "LEFT unnest"]] +
     ["clause: " + c for c in ("WHERE", "WHERE over bounds", "FILTER", "HAVING", "HAVING over bounds",
                               "expression over aggregates", "expression over a key",
-                              "aggregate of bounds")] +
+                              "aggregate of bounds", "repeated aggregate")] +
+    ["rollup: with keys", "rollup: without keys"] +
     ["keys: %d" % n for n in range(4)] + ["key: column", "key: expression"] +
     ["aggregate: " + a.name for a in AGGREGATES] + ["type: " + t.label for t in TYPES])

@@ -14,6 +14,7 @@ END = "-- end of script --"
 SETUP = """
 CREATE EXTENSION stream_ext;
 CREATE EXTENSION hll;
+CREATE DOMAIN small AS int CHECK (VALUE BETWEEN -100 AND 100);
 CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
 """ + DIM_SETUP + AGGREGATES + ORACLE
 

@@ -25,8 +25,8 @@ def _queries(case):
 
 def _clauses(case):
     for i, query in enumerate(case.queries):
-        for clause in ("having", "where"):
-            if getattr(query, clause):
+        for clause in ("having", "where", "rollup"):
+            if getattr(query, clause) is not None:
                 smaller = copy.deepcopy(case)
                 setattr(smaller.queries[i], clause, None)
                 yield smaller

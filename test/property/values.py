@@ -109,6 +109,12 @@ TYPES = [
     Type("jsonb", "json", make_json),
     Type("int4[]", "array ordered", make_array),
     Type("inet", "other ordered", lambda r: string("10.0.0.%d" % r.randint(0, 255))),
+    Type("char(5)", "other ordered", lambda r: string(r.choice(["a", "b", "A", "", "ab c"]))),
+    Type("bytea", "other", lambda r: string("\\x%04x" % r.getrandbits(12))),
+    Type("bit(8)", "bits", lambda r: string(format(r.getrandbits(8), "08b"))),
+    Type("money", "money ordered", lambda r: string("%d.%02d" % (r.randint(0, 999), r.randint(0, 99)))),
+    Type("int4range", "range", lambda r: string("[%d,%d)" % (r.randint(-5, 5), r.randint(5, 9)))),
+    Type("small", "int exact num small ordered", lambda r: plain(str(r.randint(-50, 50)))),
     Type("mood", "enum ordered", lambda r: string(r.choice(["sad", "ok", "happy"]))),
 ]
 
