@@ -48,7 +48,8 @@ class Run:
             else:
                 self.failed += 1
 
-    def report(self, case, verdict, text, small, small_verdict):
+    def report(self, case, verdict, text):
+        """Before it is made smaller: the server may be gone."""
         name = os.path.join(self.args.output, "property-%d-%d.sql" % (case.seed, case.number))
         with open(name, "w") as out:
             out.write(text)
@@ -56,8 +57,11 @@ class Run:
         with self.lock:
             self.commands.append(command)
             print(command)
-            print("all of it: %s\n%s" % (name, verdict.output))
-            print("made smaller:\n%s%s" % (small, small_verdict.output), flush=True)
+            print("all of it: %s\n%s" % (name, verdict.output), flush=True)
+
+    def report_small(self, case, verdict, text):
+        with self.lock:
+            print("case %d made smaller:\n%s%s" % (case.number, text, verdict.output), flush=True)
 
 
 def execute(session, case):
@@ -78,9 +82,10 @@ def work(run, number, directory):
             def fails(smaller):
                 other = execute(session, smaller)[0]
                 return not other.good and other.kind == verdict.kind
+            run.report(case, verdict, text)
             small = shrink(case, fails)
             other, small_text, _ = execute(session, small)
-            run.report(case, verdict, text, small_text, other)
+            run.report_small(case, other, small_text)
         k = run.next_case()
     session.close()
 

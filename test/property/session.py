@@ -29,7 +29,7 @@ class Session:
         subprocess.run(["psql", "-XAtqc", "CREATE DATABASE " + database], check=True)
         output = self.run(SETUP)
         if output:
-            raise SystemExit("the database cannot be set up:\n" + output)
+            raise RuntimeError("the database cannot be set up:\n" + output)
 
     def run(self, script):
         """What it printed; after an error, or a crash, up to there."""
@@ -57,7 +57,8 @@ class Session:
         deadline = time.monotonic() + 60
         while subprocess.run(["pg_isready", "-q", "-t", "5"]).returncode != 0:
             if time.monotonic() > deadline:
-                raise SystemExit("the server does not come back")
+                raise RuntimeError("the server does not come back")
+            time.sleep(0.1)
         self.psql = subprocess.Popen(
             ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", self.database], text=True, encoding="utf-8",
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
