@@ -4,15 +4,16 @@ Schema "batch" has a table of the stream's name with the same rows, inserted as
 SQL literals.  With search_path on it the very text of the view's query is run,
 and compared with the view in both directions, and so are the columns' types.
 
-The table has two columns more.  batch_no is for views that were made after
-the first batches: the only case in which the oracle adds a condition.
+The table has two columns more, for which the oracle adds a condition.  batch_no
+is for views that were made after the first batches.
 
 The window functions themselves are checked apart: their windows of the rows'
 times must be those that windows.py has.
 
-seen_watermark is the watermark that was known before the row's batch, NULL for
-none.  A view that drops late rows adds a condition here, too: it is late in a
-window where window_end + allowed_lateness <= seen_watermark.
+closed_to is the watermark that the row's batch went by, NULL for none.  A view
+whose windows close leaves a row out of the windows for which it came too late:
+those with window_end + allowed_lateness <= closed_to.  With emit append it shows
+those up to the watermark of the last batch.
 
 Copyright (c) 2026, the stream_ext contributors
 """
@@ -54,7 +55,7 @@ END $$;
 
 
 def create_table(case):
-    return "CREATE TABLE batch.s (%s, batch_no int, seen_watermark timestamptz);" % columns_sql(case)
+    return "CREATE TABLE batch.s (%s, batch_no int, closed_to timestamptz);" % columns_sql(case)
 
 
 def insert(case, number, batch):
@@ -63,21 +64,33 @@ def insert(case, number, batch):
         if case.is_dead(row):
             continue
         cells = [None if row.time is None else case.time_cell(row)] + row.cells
-        rows.append("(%s, %d, NULL)" % (
-            ", ".join("NULL" if c is None else quote(c[1]) for c in cells), number))
+        rows.append("(%s, %d, %s)" % (
+            ", ".join("NULL" if c is None else quote(c[1]) for c in cells), number,
+            "NULL" if batch.closed_to is None else quote(time_text(batch.closed_to, "+00"))))
     return "INSERT INTO batch.s VALUES %s;" % ",\n\t".join(rows) if rows else ""
 
 
-def condition(query):
-    return "%s.batch_no >= %d" % (query.name, query.since) if query.since else None
+def condition(query, closed_to):
+    conditions = []
+    if query.since:
+        conditions.append("%s.batch_no >= %d" % (query.name, query.since))
+    if query.closes:
+        end = query.window.bound("window_end")
+        if query.lateness:
+            end += " + interval '%s'" % query.lateness[1]
+        conditions.append("(%s <= %s.closed_to) IS NOT TRUE" % (end, query.name))
+        if query.append:
+            conditions.append("%s <= %s" % (
+                end, "'-infinity'" if closed_to is None else quote(time_text(closed_to, "+00"))))
+    return " AND ".join(conditions)
 
 
-def checks(number, query):
-    """Of the view and, if it has one, of its roll-up."""
+def checks(number, query, closed_to):
+    """Of the view and, if it has one, of its roll-up; windows are closed up to closed_to."""
     _, over_all = query.rollup_sql("v%d" % number)
     compared = [("v", query)] + ([("r", over_all)] if over_all else [])
     return ["SELECT batch.check_view('%s%d', %s);" % (
-        kind, number, quote(q.sql(condition(query)))) for kind, q in compared]
+        kind, number, quote(q.sql(condition(query, closed_to)))) for kind, q in compared]
 
 
 def check_dead_letters(case):

@@ -10,7 +10,7 @@ import copy
 
 from aggregates import AGGREGATES
 from values import TYPES, quote, time_text
-from windows import KINDS, SECOND
+from windows import DELAYS, KINDS, SECOND
 
 # A small table with duplicate and missing ids, from which a stream is enriched.
 DIM = [("d.label", {"text", "ordered"}), ("d.weight", {"exact", "num", "ordered"}),
@@ -35,6 +35,9 @@ class Query:
         self.unnest = None
         self.where = None
         self.having = None
+        self.closes = False			# late rows are dropped
+        self.lateness = None
+        self.append = False			# shows windows when they are closed
         self.calls = []				# aggregates so far
         self.bare = set()			# as they are in the select list, without anything around
         self.refs = [("%s.%s" % (self.name, c.sql), c.families) for c in columns]
@@ -83,6 +86,21 @@ class Query:
     def is_plain(self):
         """Only what a view must have: a key or an aggregate."""
         return bool(self.items) and (bool(self.keys) or any("(" in i for i in self.items))
+
+    def choose_lateness(self, rng, watermark):
+        """Windows close when they are keys by themselves, and the stream has a watermark."""
+        bounds = [self.window.bound(b) for b in ("window_start", "window_end")] if self.window else []
+        self.closes = watermark and any(key in bounds for key in self.keys)
+        if self.closes:
+            self._cover("late", self.window.KIND)
+            if rng.random() < 0.5:
+                self.lateness = rng.choice(DELAYS)
+                self._cover("late", "with allowed_lateness")
+            # windows of cumulate that share their start do not close together
+            if rng.random() < 0.4 and (bounds[1] in self.keys or self.window.KIND != "cumulate"):
+                self.append = True
+                self.rollup = None
+                self._cover("late", "emit append")
 
     # ---- parts ----
 
@@ -287,6 +305,7 @@ COVERABLE = (
     ["clause: " + c for c in ("WHERE", "WHERE over bounds", "FILTER", "HAVING", "HAVING over bounds",
                               "expression over aggregates", "expression over a key",
                               "aggregate of bounds", "repeated aggregate")] +
+    ["late: " + k.KIND for k in KINDS] + ["late: with allowed_lateness", "late: emit append"] +
     ["rollup: with keys", "rollup: without keys"] +
     ["keys: %d" % n for n in range(4)] + ["key: column", "key: expression"] +
     ["aggregate: " + a.name for a in AGGREGATES] + ["type: " + t.label for t in TYPES])

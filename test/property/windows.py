@@ -15,6 +15,9 @@ LENGTHS = [(1, "1 us"), (250000, "250 ms"), (SECOND, "1 s"), (7 * SECOND, "7 sec
            (7 * 86400 * SECOND, "1 week")]
 
 
+DELAYS = [(0, "0 s"), (10 * SECOND, "10 s"), (3600 * SECOND, "1 hour"), (2 * 86400 * SECOND, "48 hours")]
+
+
 def length_text(us):
     return "%d us" % us if us % SECOND else "%d s" % (us // SECOND)
 
