@@ -10,11 +10,13 @@
 #	    sql         pg_regress: sql/ against expected/
 #	    isolation   test/isolation/: sessions against each other
 #	    docs        every SQL example of README.md and docs/ (test/docs/run)
+#	    property    views of random queries against the same SQL over a table
+#	                (test/property/run)
 #	    fuzz        the decoders under AddressSanitizer (make fuzz-check)
 #	    kafka       test/t/*.pl: workers, brokers and crashes on Apache Kafka; a
 #	                name such as 010_end_to_end runs only that file
 #	    matrix      build, sql and isolation on the other Debian (ci/matrix)
-#	  --quick leaves out the matrix and shortens fuzz and the kill test.
+#	  --quick leaves out the matrix and shortens property, fuzz and the kill test.
 #
 # Nothing on the system changes but its packages: the extension goes into a private
 # copy of the PostgreSQL installation, and every server lives in the build
@@ -29,7 +31,7 @@ set -euo pipefail
 . "$(dirname "$0")/ci/lib.sh"
 cd "$SE_TOP"
 
-ALL="packages checks build sql isolation docs fuzz kafka matrix"
+ALL="packages checks build sql isolation docs property fuzz kafka matrix"
 passed=0
 failed=0
 quick=
@@ -38,7 +40,7 @@ tap=()
 for arg; do
 	case $arg in
 		--quick) quick=1 ;;
-		-h | --help) sed -n '3,18s/^#\t\{0,1\}//p' "$0"; exit ;;
+		-h | --help) sed -n '3,20s/^#\t\{0,1\}//p' "$0"; exit ;;
 		[0-9][0-9][0-9]_*)
 			tap+=("test/t/${arg%.pl}.pl")
 			case " $parts " in *" kafka "*) ;; *) parts="$parts kafka" ;; esac
@@ -252,6 +254,8 @@ fi
 ! wants sql || count regress "sql" run_sql
 ! wants isolation || count regress "isolation" run_isolation
 ! wants docs || count total "docs: the examples" test/docs/run
+! wants property || count total "property: views equal their queries" \
+	test/property/run --cases "$([ -n "$quick" ] && echo 200 || echo 2000)"
 ! wants fuzz || count one "fuzz: decoders under AddressSanitizer" \
 	make -s fuzz-check ${quick:+FUZZ_SECONDS=5}
 if wants kafka; then

@@ -35,6 +35,19 @@ SELECT * FROM named ORDER BY name;
 SELECT name, avg(v) AS mean FROM s LEFT JOIN names USING (k) GROUP BY name ORDER BY name;
 SELECT stream.create_rollup('total', 'SELECT combine(m.mean) + 1 AS mean FROM per_minute AS m');
 TABLE total;
+-- over nothing an aggregate is what it is over no rows
+CREATE FUNCTION join_up(anyarray, anyarray) RETURNS anyarray LANGUAGE sql IMMUTABLE AS 'SELECT $1 || $2';
+CREATE AGGREGATE collect(anyarray) (sfunc = join_up, stype = anyarray, combinefunc = join_up, initcond = '{}');
+SELECT stream.create_stream('nothing', 'k int, v int, f float8');
+SELECT stream.create_view('of_nothing', 'SELECT k, count(*), count(v) AS c, sum(v), avg(v), stddev(f) AS sd, regr_count(f, f) AS rc, collect(ARRAY[v]) AS a FROM nothing GROUP BY k');
+SELECT stream.create_rollup('nothing_at_all', 'SELECT combine(count) AS count, combine(c) AS c, combine(sum) AS sum, combine(avg) AS avg, combine(sd) AS sd, combine(rc) AS rc, combine(a) AS a, combine(c) FILTER (WHERE k > 1) AS f FROM of_nothing');
+TABLE nothing_at_all;
+SELECT count(*), count(v) AS c, sum(v), avg(v), stddev(f) AS sd, regr_count(f, f) AS rc, collect(ARRAY[v]) AS a, count(v) FILTER (WHERE k > 1) AS f FROM nothing;
+SELECT stream.ingest('nothing', '{"k": 1, "v": 7, "f": 1.5}');
+TABLE nothing_at_all;
+SELECT stream.drop('nothing', true);
+DROP AGGREGATE collect(anyarray);
+DROP FUNCTION join_up;
 -- the states are of the view's owner
 SET client_min_messages = warning;
 CREATE ROLE regress_roller;

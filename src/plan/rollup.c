@@ -20,6 +20,7 @@
 
 #include "access/table.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_aggregate.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -35,6 +36,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/ruleutils.h"
+#include "utils/syscache.h"
 #include "utils/typcache.h"
 
 #include "catalog/catalog.h"
@@ -187,6 +189,48 @@ merge_state(Aggref *combine, const SeAggregate *agg, Var *state)
 	return (Node *) merge;
 }
 
+/*
+ * Over no states at all the aggregate is what it is over no rows: count is
+ * 0, not NULL.
+ */
+static Node *
+or_initial_state(Node *merged, const SeAggregate *agg)
+{
+	HeapTuple	tup = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(agg->fn));
+	CoalesceExpr *coalesce;
+	Datum		initval;
+	bool		isnull;
+	Oid			input;
+	Oid			param;
+	Datum		value;
+
+	if (!HeapTupleIsValid(tup))
+		elog(ERROR, "cache lookup failed for aggregate %u", agg->fn);
+	initval = SysCacheGetAttr(AGGFNOID, tup, Anum_pg_aggregate_agginitval,
+							  &isnull);
+	if (isnull)
+	{
+		ReleaseSysCache(tup);
+		return merged;
+	}
+	getTypeInputInfo(agg->transtype, &input, &param);
+	value = OidInputFunctionCall(input, TextDatumGetCString(initval), param,
+								 -1);
+	ReleaseSysCache(tup);
+
+	coalesce = makeNode(CoalesceExpr);
+	coalesce->coalescetype = agg->transtype;
+	coalesce->coalescecollid = exprCollation(merged);
+	coalesce->args = list_make2(merged,
+								makeConst(agg->transtype, -1,
+										  coalesce->coalescecollid,
+										  get_typlen(agg->transtype), value,
+										  false,
+										  get_typbyval(agg->transtype)));
+	coalesce->location = -1;
+	return (Node *) coalesce;
+}
+
 static Node *
 combine_column(RollupContext *cx, Aggref *combine)
 {
@@ -220,7 +264,8 @@ combine_column(RollupContext *cx, Aggref *combine)
 	cx->combines = true;
 	state = expose_state(rt_fetch(column->varno, cx->query->rtable),
 						 column->varno, source, state);
-	return se_plan_final(&agg, merge_state(combine, &agg, state),
+	return se_plan_final(&agg, or_initial_state(merge_state(combine, &agg, state),
+												&agg),
 						 aggref->aggcollid, aggref->inputcollid);
 }
 

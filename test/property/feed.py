@@ -1,0 +1,80 @@
+"""The stream of a case and its records, as SQL.
+
+Each batch is one call of stream.ingest_records; offsets grow within a
+partition, with gaps, and partitions are mixed as the rows are.
+
+Copyright (c) 2026, the stream_ext contributors
+"""
+from values import ident, quote
+
+
+def columns_sql(case):
+    return ", ".join(["at " + case.time_type] +
+                     ["%s %s" % (c.sql, c.type.name) for c in case.columns])
+
+
+def create_stream(case):
+    options = ", event_time => 'at'" if case.event_time else ""
+    if case.delay:
+        options += ", watermark_delay => '%s', idle_timeout => '1 day'" % case.delay[1]
+    return "SELECT stream.create_stream('s', %s%s);" % (quote(columns_sql(case)), options)
+
+
+def create_view(number, query):
+    options = ", allowed_lateness => '%s'" % query.lateness[1] if query.lateness else ""
+    if query.append:
+        options += ", emit => 'append'"
+    sql = "SELECT stream.create_view('v%d', %s%s);" % (number, quote(query.sql()), options)
+    rollup, _ = query.rollup_sql("v%d" % number)
+    if rollup:
+        sql += "\nSELECT stream.create_rollup('r%d', %s);" % (number, quote(rollup))
+    return sql
+
+
+def payload(case, row):
+    """A JSON object; a NULL is a null or a field that is not there."""
+    fields = []
+    if row.time is not None:
+        fields.append('"at": ' + case.time_cell(row)[0])
+    for i, (column, cell) in enumerate(zip(case.columns, row.cells)):
+        name = '"%s": ' % column.name.replace('"', '\\"')
+        if cell is not None:
+            fields.append(name + cell[0])
+        elif i % 2:
+            fields.append(name + "null")
+    return "{%s}" % ", ".join(fields)
+
+
+def ingest(case, batch, offsets):
+    """offsets: the next one of each partition; grows."""
+    records = []
+    for row in batch.rows:
+        offset = offsets.get(row.partition, 0)
+        offsets[row.partition] = offset + 1 + len(records) % 3
+        records.append("(%d, %d, NULL, NULL, convert_to(%s, 'UTF8'), NULL)" % (
+            row.partition, offset, quote(payload(case, row))))
+    return "SELECT stream.ingest_records('s', ARRAY[%s]::stream.record[]);" % ",\n\t".join(records)
+
+
+def watermarks(case):
+    """Sets the watermark that each batch goes by.
+
+    It is the least of the partitions' that have been seen, each the greatest
+    event time less the delay, before the batch; it never goes back.  One that has
+    brought only dead letters has none yet, and holds it up.
+    """
+    marks = {}
+    closed_to = None
+    for batch in case.batches:
+        if case.delay is None or not batch.rows:
+            continue
+        if marks and None not in marks.values():
+            least = min(marks.values())
+            closed_to = least if closed_to is None else max(least, closed_to)
+        batch.closed_to = closed_to
+        for row in batch.rows:
+            marks.setdefault(row.partition, None)
+            if row.time is not None:
+                mark = row.time - case.delay[0]
+                seen = marks[row.partition]
+                marks[row.partition] = mark if seen is None else max(mark, seen)

@@ -1,0 +1,311 @@
+"""Queries: windows, joins, filters, keys, aggregates and expressions over them.
+
+A query is kept in parts, so that shrink.py can take some away and the oracle
+can add a condition to WHERE.  Every choice is noted in query.covered, for the
+summary; COVERABLE lists all that there is to choose.
+
+Copyright (c) 2026, the stream_ext contributors
+"""
+import copy
+
+from aggregates import AGGREGATES
+from values import TYPES, quote, time_text
+from windows import DELAYS, KINDS, SECOND
+
+# A small table with duplicate and missing ids, from which a stream is enriched.
+DIM = [("d.label", {"text", "ordered"}), ("d.weight", {"exact", "num", "ordered"}),
+       ("d.id", {"int", "exact", "num", "small", "ordered"})]
+DIM_SETUP = """
+CREATE TABLE dim (id int, label text, weight numeric(6,1));
+INSERT INTO dim SELECT i % 17, CASE WHEN i % 4 > 0 THEN 'label ' || i % 5 END, i * 1.5
+	FROM generate_series(0, 24) AS i;
+"""
+JOINS = ["inner", "left", "left, conditional", "right, reversed"]
+UNNESTS = [", unnest({}) AS u(x)", " LEFT JOIN LATERAL unnest({}) AS u(x) ON u.x > 0"]
+
+
+class Query:
+    def __init__(self, rng, columns, time_column, since=0):
+        self.covered = set()
+        self.since = since			# the batch that the view is made before
+        self.name = "e" if rng.random() < 0.3 else "s"
+        self.time = "%s.%s" % (self.name, time_column)
+        self.window = None
+        self.join = None
+        self.unnest = None
+        self.where = None
+        self.having = None
+        self.closes = False			# late rows are dropped
+        self.lateness = None
+        self.append = False			# shows windows when they are closed
+        self.calls = []				# aggregates so far
+        self.bare = set()			# as they are in the select list, without anything around
+        self.refs = [("%s.%s" % (self.name, c.sql), c.families) for c in columns]
+        self.refs.append((self.time, {"moment", "ordered"}))
+        self._choose_window(rng)
+        self._choose_join(rng)
+        self._choose_where(rng)
+        self.keys = self._choose_keys(rng)
+        self.items = self._choose_items(rng)
+        self.rollup = self._choose_rollup(rng)
+
+    def sql(self, condition=None):
+        """The query; condition is what only the oracle adds to WHERE."""
+        conditions = [c for c in (self.where, condition) if c]
+        text = "SELECT %s\nFROM %s" % (
+            ",\n\t".join("%s AS c%d" % (item, i) for i, item in enumerate(self.items)),
+            self._from())
+        if conditions:
+            text += "\nWHERE " + " AND ".join("(%s)" % c for c in conditions)
+        if self.keys:
+            text += "\nGROUP BY " + ", ".join(self.keys)
+        if self.having:
+            text += "\nHAVING " + self.having
+        return text
+
+    def rollup_sql(self, view):
+        """A query that merges the view's groups by some of its keys, and its oracle.
+
+        None if there is none, as over groups that HAVING has left out.
+        """
+        parts = [(item in self.keys, i, item) for i, item in enumerate(self.items)
+                 if (item in self.keys and item in (self.rollup or ())) or item in self.bare]
+        if self.rollup is None or self.having or not any(not key for key, _, _ in parts):
+            return None, None
+        text = "SELECT %s FROM %s" % (
+            ", ".join(("c%d" if key else "combine(c%d)") % i + " AS c%d" % n
+                      for n, (key, i, _) in enumerate(parts)), view)
+        keys = [(i, item) for key, i, item in parts if key]
+        if keys:
+            text += " GROUP BY " + ", ".join("c%d" % i for i, _ in keys)
+        over_all = copy.copy(self)
+        over_all.items = [item for _, _, item in parts]
+        over_all.keys = [item for _, item in keys]
+        return text, over_all
+
+    def is_plain(self):
+        """Only what a view must have: a key or an aggregate."""
+        return bool(self.items) and (bool(self.keys) or any("(" in i for i in self.items))
+
+    def choose_lateness(self, rng, watermark):
+        """Windows close when they are keys by themselves, and the stream has a watermark."""
+        bounds = [self.window.bound(b) for b in ("window_start", "window_end")] if self.window else []
+        self.closes = watermark and any(key in bounds for key in self.keys)
+        if self.closes:
+            self._cover("late", self.window.KIND)
+            if rng.random() < 0.5:
+                self.lateness = rng.choice(DELAYS)
+                self._cover("late", "with allowed_lateness")
+            # windows of cumulate that share their start do not close together
+            if rng.random() < 0.4 and (bounds[1] in self.keys or self.window.KIND != "cumulate"):
+                self.append = True
+                self.rollup = None
+                self._cover("late", "emit append")
+
+    # ---- parts ----
+
+    def _cover(self, kind, name):
+        self.covered.add("%s: %s" % (kind, name))
+
+    def _from(self):
+        stream = "s" if self.name == "s" else "s AS e"
+        if self.join:
+            on = "d.id = (%s)::int" % self.join[1]
+            stream = {
+                "inner": "%s JOIN dim d ON %s" % (stream, on),
+                "left": "%s LEFT JOIN dim d ON %s" % (stream, on),
+                "left, conditional": "%s LEFT JOIN dim d ON %s AND d.weight > 9" % (stream, on),
+                "right, reversed": "dim d RIGHT JOIN %s ON %s" % (stream, on),
+            }[self.join[0]]
+        if self.unnest:
+            stream += self.unnest
+        if self.window:
+            stream += (", " if self.comma else " CROSS JOIN LATERAL ") + self.window.call(self.time)
+        return stream
+
+    def _choose_window(self, rng):
+        kind = rng.choice([None] + KINDS + KINDS[1:])
+        self._cover("window", kind.KIND if kind else "none")
+        if kind:
+            self.window = kind(rng)
+            self.comma = rng.random() < 0.6
+            if self.window.offset:
+                self._cover("window", kind.KIND + " with offset")
+            if self.window.size % self.window.step:
+                self._cover("window", kind.KIND + " of an odd size")
+            if self.window.size < self.window.step:
+                self._cover("window", kind.KIND + " with gaps")
+
+    def _choose_join(self, rng):
+        on = [ref for ref, families in self.refs if "small" in families]
+        if on and rng.random() < 0.3:
+            self.join = (rng.choice(JOINS), rng.choice(on))
+            self._cover("join", self.join[0])
+            self.refs = self.refs + DIM
+        else:
+            self._cover("join", "none")
+        arrays = [ref for ref, families in self.refs if "array" in families]
+        if arrays and rng.random() < 0.3:
+            self.unnest = rng.choice(UNNESTS).format(rng.choice(arrays))
+            self._cover("join", "LEFT unnest" if "LEFT" in self.unnest else "unnest")
+            self.refs = self.refs + [("u.x", {"int", "exact", "num", "small", "ordered"})]
+
+    def _ref(self, rng, family):
+        """A column of the family, or None."""
+        refs = [ref for ref, families in self.refs if family == "any" or family in families]
+        return rng.choice(refs) if refs else None
+
+    def predicate(self, rng, depth=0):
+        ref, families = rng.choice(self.refs)
+        if depth < 2 and rng.random() < 0.3:
+            return "%s%s %s %s" % (rng.choice(["", "NOT "]),
+                                   "(%s)" % self.predicate(rng, depth + 1),
+                                   rng.choice(["AND", "OR"]), "(%s)" % self.predicate(rng, depth + 1))
+        if rng.random() < 0.15:
+            return "%s IS %sNULL" % (ref, rng.choice(["", "NOT "]))
+        if "num" in families:
+            return rng.choice(["%s > %d", "%s <= %d", "%s <> %d", "%s BETWEEN -5 AND %d",
+                               "%s IN (1, 2, %d)", "%s IS DISTINCT FROM %d"]) % (
+                                   ref, rng.randint(-3, 20))
+        if "text" in families:
+            return rng.choice(["%s > %s", "%s LIKE %s || '%%'", "%s = %s", "coalesce(%s, '') <> %s",
+                               "lower(%s) < %s"]) % (
+                                   ref, quote(rng.choice(["a", "b", "A", "k1", "Z", "ä"])))
+        if "bool" in families:
+            return ref if rng.random() < 0.5 else ref + " IS NOT TRUE"
+        if "json" in families:
+            return "%s ->> 'k' = 'a'" % ref
+        if "moment" in families or "date" in families:
+            return "%s > '2024-03-15'" % ref
+        return "%s IS NOT NULL" % ref
+
+    def _choose_where(self, rng):
+        if rng.random() < 0.45:
+            self.where = self.predicate(rng)
+            self._cover("clause", "WHERE")
+        elif self.window and not self.window.is_shared and rng.random() < 0.3:
+            self.where = "%s > %s OR window_end < %s + '1 day'" % (
+                self.window.bound("window_start"), quote(time_text(1711000000 * SECOND, "+00")),
+                self.time)
+            self._cover("clause", "WHERE over bounds")
+
+    # ---- keys ----
+
+    def _key(self, rng):
+        ref, families = rng.choice(self.refs)
+        if rng.random() < 0.5:
+            return "column", ref
+        if "int" in families:
+            return "expression", rng.choice(["%s %% 3", "(%s > 2)", "coalesce(%s, 0)", "abs(%s %% 5)::int"]) % ref
+        if "text" in families:
+            return "expression", rng.choice(["lower(%s)", "length(%s)", "coalesce(%s, '?')",
+                                             'upper(%s) COLLATE "C"', "left(%s, 1)"]) % ref
+        if "moment" in families:
+            return "expression", rng.choice(["date_trunc('hour', %s)", "(%s)::date",
+                                             "extract(dow FROM %s)"]) % ref
+        if "json" in families:
+            return "expression", "(%s ->> 'k')" % ref
+        if "date" in families:
+            return "expression", "(%s - date '2024-01-01') %% 4" % ref
+        if "num" in families:
+            return "expression", "(%s > 0)" % ref
+        return "column", ref
+
+    def _window_keys(self, rng):
+        if not self.window:
+            return []
+        start, end = (self.window.bound(b) for b in ("window_start", "window_end"))
+        choices = [[start], [end], [start, end], [end, start]]
+        if not self.window.is_shared:
+            choices += [[], ["%s - %s" % (end, start)], ["date_trunc('hour', %s)" % start]]
+        return rng.choice(choices)
+
+    def _choose_keys(self, rng):
+        keys = self._window_keys(rng)
+        n = rng.choice([0, 1, 1, 2, 3])
+        self._cover("keys", n)
+        for _ in range(n):
+            kind, key = self._key(rng)
+            self._cover("key", kind)
+            if key not in keys:
+                keys.append(key)
+        rng.shuffle(keys)
+        return keys
+
+    # ---- the select list ----
+
+    def aggregate(self, rng, numeric=False):
+        while True:
+            agg = rng.choice(AGGREGATES)
+            args = [self._ref(rng, family) for family in agg.needs]
+            if None not in args and (agg.result == "num" or not numeric):
+                break
+        call = agg.template.format(*args)
+        self._cover("aggregate", agg.name)
+        if rng.random() < 0.15 and not numeric and self.calls:
+            # the same again, or with another condition
+            agg, call = rng.choice(self.calls)
+            self._cover("clause", "repeated aggregate")
+        self.calls.append((agg, call))
+        if rng.random() < 0.25:
+            call += " FILTER (WHERE %s)" % self.predicate(rng)
+            self._cover("clause", "FILTER")
+        if agg.wrap == "{}":
+            self.bare.add(call)
+        return agg.wrap.format(call)
+
+    def _over_aggregates(self, rng):
+        a, b = self.aggregate(rng, True), self.aggregate(rng, True)
+        self._cover("clause", "expression over aggregates")
+        form = rng.choice(["{a}::numeric - {b}::numeric", "coalesce({a}, 0)", "{a}::text || '/' || {b}::text",
+                           "CASE WHEN {a} > {b} THEN 'more' ELSE 'less' END",
+                           "round({a}::numeric / nullif(count(*), 0), 3)", "{a} IS NULL OR {b} IS NULL",
+                           "greatest({a}, {b}) + 1"])
+        return form.format(a=a, b=b)
+
+    def _choose_items(self, rng):
+        items = [k for k in self.keys if rng.random() < 0.9]
+        if self.keys and rng.random() < 0.15:
+            key = rng.choice(self.keys)
+            items.append("coalesce((%s)::text, '-')" % key)
+            self._cover("clause", "expression over a key")
+        for _ in range(rng.choice([1, 1, 2, 3, 5]) if self.keys and rng.random() < 0.95 or
+                       not self.keys else 0):
+            items.append(self._over_aggregates(rng) if rng.random() < 0.2 else self.aggregate(rng))
+        if self.window and not self.window.is_shared and rng.random() < 0.2:
+            items.append("max(%s) FILTER (WHERE %s - %s < interval '4 s')" % (
+                self.window.bound("window_end"), self.time, self.window.bound("window_start")))
+            self._cover("clause", "aggregate of bounds")
+        if not items:
+            items.append("count(*)")
+        if rng.random() < 0.2:
+            self.having = rng.choice(["count(*) > 1", "count(*) % 2 = 0",
+                                      "coalesce(%s, 0) > 1" % self.aggregate(rng, True)])
+            self._cover("clause", "HAVING")
+            if self.window and self.window.bound("window_start") in self.keys and rng.random() < 0.4:
+                self.having += " AND %s > '2024-03-31 01:00+00'" % self.window.bound("window_start")
+                self._cover("clause", "HAVING over bounds")
+        rng.shuffle(items)
+        return items
+
+    def _choose_rollup(self, rng):
+        """The keys that a roll-up has, of those that the view shows; None for no roll-up."""
+        rollup = [k for k in self.keys if rng.random() < 0.4] if rng.random() < 0.3 else None
+        self.rollup = rollup
+        if self.rollup_sql("v")[0]:
+            self._cover("rollup", "with keys" if rollup else "without keys")
+        return rollup
+
+
+COVERABLE = (
+    ["window: none"] + ["window: " + k.KIND for k in KINDS] +
+    ["window: %s with offset" % k.KIND for k in KINDS] +
+    ["window: hop of an odd size", "window: hop with gaps", "join: none"] +
+    ["join: " + j for j in JOINS + ["unnest", "LEFT unnest"]] +
+    ["clause: " + c for c in ("WHERE", "WHERE over bounds", "FILTER", "HAVING", "HAVING over bounds",
+                              "expression over aggregates", "expression over a key",
+                              "aggregate of bounds", "repeated aggregate")] +
+    ["late: " + k.KIND for k in KINDS] + ["late: with allowed_lateness", "late: emit append"] +
+    ["rollup: with keys", "rollup: without keys"] +
+    ["keys: %d" % n for n in range(4)] + ["key: column", "key: expression"] +
+    ["aggregate: " + a.name for a in AGGREGATES] + ["type: " + t.label for t in TYPES])
