@@ -317,6 +317,13 @@ AS $$
 $$;
 COMMENT ON FUNCTION stream.dashboard() IS 'all streams and views as lines of text, for \watch';
 
+CREATE FUNCTION stream.explain(name regclass)
+RETURNS SETOF text
+AS 'MODULE_PATHNAME', 'se_sql_explain'
+LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION stream.explain(regclass)
+	IS 'how a continuous view comes to its rows, with the plans and the figures of its last batch; or what a stream is';
+
 /* ---------------------------------------------------------------------
  * Windows and aggregate states
  * ---------------------------------------------------------------------

@@ -12,6 +12,8 @@
 #ifndef SE_PLAN_H
 #define SE_PLAN_H
 
+#include "nodes/parsenodes.h"
+
 typedef struct SeViewRequest
 {
 	const char *schema;			/* where the view and its state go */
@@ -52,5 +54,22 @@ extern SeViewPlan *se_plan_create_view(const SeViewRequest *request);
  */
 extern Oid	se_plan_create_rollup(const char *schema, const char *name,
 								  const char *query);
+
+/* kept.c: a column of a state table, and what is behind it. */
+typedef struct SeKeptColumn
+{
+	char	   *column;
+	bool		is_key;			/* else an aggregate */
+	Node	   *expr;			/* in SeKept.delta */
+	char	   *text;			/* expr, as EXPLAIN would write it */
+} SeKeptColumn;
+
+typedef struct SeKept
+{
+	Query	   *delta;			/* analysed, not rewritten */
+	List	   *columns;		/* of SeKeptColumn, in the state table's order */
+} SeKept;
+
+extern SeKept *se_plan_read_kept(Oid stream, const char *delta_sql);
 
 #endif							/* SE_PLAN_H */

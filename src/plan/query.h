@@ -114,6 +114,9 @@ extern Node *se_plan_types_const(const SeAggregate *agg);
 extern Node *se_plan_final(const SeAggregate *agg, Node *state,
 						   Oid resultcollid, Oid inputcollid);
 
+/* kept.c */
+extern char *se_plan_deparse(Query *query, Node *expr);
+
 /* windows.c */
 extern void se_plan_find_window(SeQuery *sq);
 /* Is that group key the window's start (1) or its end (2)?  Else 0. */
