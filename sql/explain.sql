@@ -51,6 +51,10 @@ SELECT * FROM explained('ex.hop');
 SELECT stream.create_view('ex.closed', $$SELECT window_start, count(*) FROM ex.s, stream.tumble(at, '10 s') GROUP BY 1$$, emit => 'append', options => '{"late_rows": "count"}');
 SELECT line FROM explained('ex.closed') AS line WHERE line ~ 'Emit|Late Rows';
 
+-- sessions: the merge is a longer story
+SELECT stream.create_view('ex.sessions', $$SELECT k, window_start, window_end, count(*) AS n FROM ex.s, stream.session(at, '5 s') GROUP BY 1, 2, 3$$);
+SELECT line FROM explained('ex.sessions') AS line WHERE line ~ '->  (State|Merge|Delta|Decode|Stream)|Key: k|Aggregate: n|Late Rows';
+
 -- a stream
 SELECT * FROM explained('ex.s');
 SELECT stream.pause('ex.s');

@@ -49,6 +49,15 @@ extern Oid	se_plan_find_stream(const char *query);
 extern SeViewPlan *se_plan_create_view(const SeViewRequest *request);
 
 /*
+ * replace.c: the view's expressions made anew over the state that it has;
+ * refuses a query that needs another state.  Of old, stream, state, view,
+ * serial and delta_sql are read.  Runs as the current user, who owns the view and has
+ * locked it.  Its OID stays.
+ */
+extern void se_plan_replace_view(const SeViewRequest *request,
+								 const SeViewPlan *old);
+
+/*
  * rollup.c: an ordinary view over continuous views whose query merges states
  * with combine(column).  Runs as the current user.  Returns its relid.
  */

@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "commands/explain.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
@@ -21,6 +22,7 @@
 #include "utils/builtins.h"
 #include "utils/queryenvironment.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
 #include "catalog/catalog.h"
@@ -57,6 +59,8 @@ se_state_explain_merge(SeViewState *state, int nrows)
 {
 	EphemeralNamedRelation enr = palloc0(sizeof(EphemeralNamedRelationData));
 	StringInfoData text;
+	Oid			params[] = {TIMESTAMPTZOID};
+	Datum		closed_to[] = {TimestampTzGetDatum(DT_NOBEGIN)};
 	SeBatchQueryPlan plan;
 	char	   *sql;
 	int			settings;
@@ -76,7 +80,8 @@ se_state_explain_merge(SeViewState *state, int nrows)
 		elog(ERROR, "could not connect to SPI");
 	if (SPI_register_relation(enr) != SPI_OK_REL_REGISTER)
 		elog(ERROR, "could not register the delta of a batch");
-	if (SPI_execute(sql, false, 0) != SPI_OK_UTILITY)
+	if (SPI_execute_with_args(sql, lengthof(params), params, closed_to, NULL,
+							  false, 0) != SPI_OK_UTILITY)
 		elog(ERROR, "could not execute \"%s\"", sql);
 	for (uint64 i = 0; i < SPI_processed; i++)
 		appendStringInfo(&text, "%s\n",
