@@ -140,6 +140,13 @@ LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION stream.create_view(text, text, text, interval, interval, jsonb)
 	IS 'defines a continuous view: an aggregate over a stream that is kept current';
 
+CREATE FUNCTION stream.replace_view(name regclass, query text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'se_sql_replace_view'
+LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION stream.replace_view(regclass, text)
+	IS 'gives a continuous view another query over the state that it has: other expressions, HAVING, columns';
+
 CREATE FUNCTION stream.create_rollup(name text, query text)
 RETURNS regclass
 AS 'MODULE_PATHNAME', 'se_sql_create_rollup'
@@ -316,6 +323,13 @@ AS $$
 	ORDER BY name::text)
 $$;
 COMMENT ON FUNCTION stream.dashboard() IS 'all streams and views as lines of text, for \watch';
+
+CREATE FUNCTION stream.explain(name regclass)
+RETURNS SETOF text
+AS 'MODULE_PATHNAME', 'se_sql_explain'
+LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION stream.explain(regclass)
+	IS 'how a continuous view comes to its rows, with the plans and the figures of its last batch; or what a stream is';
 
 /* ---------------------------------------------------------------------
  * Windows and aggregate states
@@ -637,6 +651,7 @@ COMMENT ON AGGREGATE stream.combine(anyelement) IS
 REVOKE ALL ON FUNCTION stream.test_connection(name) FROM PUBLIC;
 REVOKE ALL ON FUNCTION stream.create_stream(text, text, name, text, text, jsonb, name, interval, interval, interval, text, text, integer, boolean, jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION stream.create_view(text, text, text, interval, interval, jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION stream.replace_view(regclass, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION stream.create_rollup(text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION stream.drop(regclass, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION stream.ingest(regclass, text[]) FROM PUBLIC;

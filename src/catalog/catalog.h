@@ -133,6 +133,7 @@ extern void se_catalog_advance_partition(const SePartition *partition,
 
 extern void se_catalog_add_view(const SeView *view);
 extern SeView *se_catalog_get_view(Oid relid, bool missing_ok);
+extern void se_catalog_set_view_query(Oid relid, const char *query);
 extern List *se_catalog_list_views(Oid stream); /* of SeView; InvalidOid: all */
 
 /*

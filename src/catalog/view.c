@@ -106,6 +106,20 @@ se_catalog_get_view(Oid relid, bool missing_ok)
 	return view;
 }
 
+void
+se_catalog_set_view_query(Oid relid, const char *query)
+{
+	SeRowScan	rows;
+
+	se_row_begin(&rows, TABLE, RowExclusiveLock, 1, relid, 0);
+	if (!se_row_next(&rows))
+		elog(ERROR, "continuous view %u has no row", relid);
+	se_row_put_text(&rows, COL_QUERY, query);
+	se_row_update(&rows);
+	se_row_end(&rows);
+	CommandCounterIncrement();
+}
+
 List *
 se_catalog_list_views(Oid stream)
 {

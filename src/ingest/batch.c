@@ -476,9 +476,11 @@ se_ingest_count(SeIngest *ingest, const SeBatchResult *result,
 		if (target->stats == NULL)
 			continue;
 		pg_atomic_write_u64(&target->stats->batch_us, target->elapsed_us);
+		pg_atomic_write_u64(&target->stats->rows, target->rows);
 		pg_atomic_write_u64(&target->stats->groups, target->groups);
 		pg_atomic_fetch_add_u64(&target->stats->late_rows, target->late_rows);
 		pg_atomic_fetch_add_u64(&stats->late_rows, target->late_rows);
+		pg_atomic_fetch_add_u64(&target->stats->batches, 1);
 	}
 	se_stats_count_batch(stats, result->rows, result->bytes, elapsed_us);
 }

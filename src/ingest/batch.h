@@ -21,6 +21,7 @@ typedef struct SeViewTarget
 	SeViewStats *stats;
 	char	   *name;			/* qualified, for dead letters */
 	int64		elapsed_us;		/* of the running batch */
+	int64		rows;
 	int64		groups;
 	int64		late_rows;
 	int64		lateness_us;	/* how long windows stay open */

@@ -45,6 +45,7 @@ apply_view(SeIngest *ingest, SeViewTarget *target, int low, int high)
 	target->groups += se_state_apply(target->state, &range,
 									 closed_to(ingest, target),
 									 &target->late_rows);
+	target->rows += range.n;
 	target->elapsed_us += se_clock_us() - start;
 }
 
@@ -58,6 +59,7 @@ try_view(SeIngest *ingest, SeViewTarget *target, int low, int high)
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	ErrorData  *volatile error = NULL;
+	int64		rows = target->rows;
 	int64		groups = target->groups;
 	int64		late_rows = target->late_rows;
 
@@ -78,6 +80,7 @@ try_view(SeIngest *ingest, SeViewTarget *target, int low, int high)
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
+		target->rows = rows;
 		target->groups = groups;
 		target->late_rows = late_rows;
 		if (!se_ingest_is_poison(error->sqlerrcode))
@@ -122,6 +125,7 @@ se_batch_apply_views(SeIngest *ingest)
 		SeViewTarget *target = &ingest->views[i];
 
 		target->elapsed_us = 0;
+		target->rows = 0;
 		target->groups = 0;
 		target->late_rows = 0;
 		if (OidIsValid(ingest->only_view) &&

@@ -108,10 +108,14 @@ record_dependencies(Oid state, SeSplit *split)
 						   DEPENDENCY_NORMAL);
 }
 
-SeViewPlan *
-se_plan_create_view(const SeViewRequest *request)
+/*
+ * The user's text taken apart, or refused; fills the queries over a batch in
+ * plan.
+ */
+SeQuery *
+se_plan_take_apart(const SeViewRequest *request, SeViewPlan *plan,
+				   SeSplit **result)
 {
-	SeViewPlan *plan = palloc0(sizeof(SeViewPlan));
 	ErrorContextCallback callback;
 	SeQuery    *sq;
 	SeSplit    *split;
@@ -143,6 +147,20 @@ se_plan_create_view(const SeViewRequest *request)
 	if (plan->serial)
 		se_plan_use_sessions(sq, split);
 	plan->delta_sql = se_plan_deparse_delta(sq, split->delta);
+	se_sql_settings_end(settings);
+	*result = split;
+	return sq;
+}
+
+SeViewPlan *
+se_plan_create_view(const SeViewRequest *request)
+{
+	SeViewPlan *plan = palloc0(sizeof(SeViewPlan));
+	SeSplit    *split;
+	SeQuery    *sq = se_plan_take_apart(request, plan, &split);
+	int			settings;
+
+	settings = se_sql_settings_begin();
 	plan->state = se_plan_make_state(request, split);
 	if (plan->late_sql && request->keep_late)
 		plan->late_rows = se_plan_make_late_rows(request, sq, plan->state);

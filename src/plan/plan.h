@@ -12,6 +12,8 @@
 #ifndef SE_PLAN_H
 #define SE_PLAN_H
 
+#include "nodes/parsenodes.h"
+
 typedef struct SeViewRequest
 {
 	const char *schema;			/* where the view and its state go */
@@ -47,10 +49,36 @@ extern Oid	se_plan_find_stream(const char *query);
 extern SeViewPlan *se_plan_create_view(const SeViewRequest *request);
 
 /*
+ * replace.c: the view's expressions made anew over the state that it has;
+ * refuses a query that needs another state.  Of old, stream, state, view,
+ * serial and delta_sql are read.  Runs as the current user, who owns the view and has
+ * locked it.  Its OID stays.
+ */
+extern void se_plan_replace_view(const SeViewRequest *request,
+								 const SeViewPlan *old);
+
+/*
  * rollup.c: an ordinary view over continuous views whose query merges states
  * with combine(column).  Runs as the current user.  Returns its relid.
  */
 extern Oid	se_plan_create_rollup(const char *schema, const char *name,
 								  const char *query);
+
+/* kept.c: a column of a state table, and what is behind it. */
+typedef struct SeKeptColumn
+{
+	char	   *column;
+	bool		is_key;			/* else an aggregate */
+	Node	   *expr;			/* in SeKept.delta */
+	char	   *text;			/* expr, as EXPLAIN would write it */
+} SeKeptColumn;
+
+typedef struct SeKept
+{
+	Query	   *delta;			/* analysed, not rewritten */
+	List	   *columns;		/* of SeKeptColumn, in the state table's order */
+} SeKept;
+
+extern SeKept *se_plan_read_kept(Oid stream, const char *delta_sql);
 
 #endif							/* SE_PLAN_H */

@@ -79,6 +79,8 @@ typedef struct SeSplit
 extern SeQuery *se_plan_analyze(const char *text);
 extern Query *se_plan_analyze_text(const char *text, const Oid *params,
 								   int nparams);
+extern SeQuery *se_plan_take_apart(const SeViewRequest *request,
+								   SeViewPlan *plan, SeSplit **split);
 /* Errors that are raised meanwhile point into this text of the user's. */
 extern void se_plan_error_text(ErrorContextCallback *callback,
 							   const char *text);
@@ -125,12 +127,21 @@ extern void se_plan_execute(const char *sql);
 extern Oid	se_plan_make_state(const SeViewRequest *request, SeSplit *split);
 extern Oid	se_plan_make_view(const SeViewRequest *request, SeQuery *sq,
 							  SeSplit *split, Oid state);
+/* What the view reads: the user's columns from the state table. */
+extern char *se_plan_view_select(const SeViewRequest *request, SeQuery *sq,
+								 SeSplit *split, Oid state);
 
 /* The types that a polymorphic aggregate is called with, as regtype[]. */
 extern Node *se_plan_types_const(const SeAggregate *agg);
 /* stream.state_final(agg, state), or the state where that is the result */
 extern Node *se_plan_final(const SeAggregate *agg, Node *state,
 						   Oid resultcollid, Oid inputcollid);
+
+/* kept.c */
+extern char *se_plan_deparse(Query *query, Node *expr);
+
+/* remake.c */
+extern void se_plan_remake_view(Oid view, const char *select);
 
 /* windows.c */
 extern void se_plan_find_window(SeQuery *sq);

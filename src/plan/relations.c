@@ -257,9 +257,9 @@ view_mutator(Node *node, ViewContext *cx)
 	return expression_tree_mutator(node, view_mutator, cx);
 }
 
-Oid
-se_plan_make_view(const SeViewRequest *request, SeQuery *sq, SeSplit *split,
-				  Oid state)
+char *
+se_plan_view_select(const SeViewRequest *request, SeQuery *sq,
+					SeSplit *split, Oid state)
 {
 	List	   *names = deparse_context_for("s", state);
 	const char *where = "WHERE";
@@ -268,8 +268,7 @@ se_plan_make_view(const SeViewRequest *request, SeQuery *sq, SeSplit *split,
 	ListCell   *lc;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "CREATE VIEW %s AS SELECT ",
-					 quote_qualified_identifier(request->schema, request->name));
+	appendStringInfoString(&sql, "SELECT ");
 	foreach(lc, split->target)
 	{
 		TargetEntry *tle = lfirst_node(TargetEntry, lc);
@@ -294,7 +293,16 @@ se_plan_make_view(const SeViewRequest *request, SeQuery *sq, SeSplit *split,
 		appendStringInfo(&sql, " %s (%s)", where,
 						 deparse_expression(view_mutator(split->having, &cx),
 											names, true, false));
-	se_plan_execute(sql.data);
+	return sql.data;
+}
+
+Oid
+se_plan_make_view(const SeViewRequest *request, SeQuery *sq, SeSplit *split,
+				  Oid state)
+{
+	se_plan_execute(psprintf("CREATE VIEW %s AS %s",
+							 quote_qualified_identifier(request->schema, request->name),
+							 se_plan_view_select(request, sq, split, state)));
 	return get_relname_relid(request->name,
 							 get_namespace_oid(request->schema, false));
 }

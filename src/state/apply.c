@@ -136,6 +136,18 @@ se_state_close(SeViewState *state)
 	MemoryContextDelete(state->context);
 }
 
+SeBatchQuery *
+se_state_delta(SeViewState *state)
+{
+	return state->delta;
+}
+
+const char *
+se_state_merge_sql(SeViewState *state)
+{
+	return state->merge.sql;
+}
+
 /* The plan of a sink for rows of this type; the rows are registered. */
 static SPIPlanPtr
 prepare(SeViewState *state, Sink *sink, TupleDesc desc)

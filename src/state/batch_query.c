@@ -356,3 +356,13 @@ se_batch_query_run(SeBatchQuery *query, const SeRowRange *range,
 	FreeQueryDesc(desc);
 	return plan->result;
 }
+
+void
+se_batch_query_plan(SeBatchQuery *query, int n, SeBatchQueryPlan *plan)
+{
+	BatchPlan  *mine = get_plan(query, n);
+
+	plan->stmt = mine->stmt;
+	plan->result = mine->result;
+	plan->sql = query->sql;
+}

@@ -15,6 +15,7 @@
  */
 #include "postgres.h"
 
+#include "commands/explain.h"
 #include "executor/executor.h"
 #include "nodes/extensible.h"
 #include "nodes/makefuncs.h"
@@ -61,8 +62,12 @@ static void
 begin_scan(CustomScanState *css, EState *estate, int eflags)
 {
 	BatchScan  *scan = (BatchScan *) css;
-	EphemeralNamedRelation enr = get_ENR(estate->es_queryEnv, SE_BATCH_NAME);
+	EphemeralNamedRelation enr;
 
+	/* to be shown, not run: there is no batch */
+	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
+		return;
+	enr = get_ENR(estate->es_queryEnv, SE_BATCH_NAME);
 	scan->range = enr->reldata;
 	scan->next = 0;
 }
@@ -79,6 +84,43 @@ rescan(CustomScanState *css)
 	ExecScanReScan(&css->ss);
 }
 
+/* ---- showing it ---- */
+
+static bool
+collect_columns_walker(Node *node, Bitmapset **attnos)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var) && ((Var *) node)->varno == INDEX_VAR)
+		*attnos = bms_add_member(*attnos, ((Var *) node)->varattno);
+	return expression_tree_walker(node, collect_columns_walker, attnos);
+}
+
+/* The columns of the stream that are read and, when it ran, how many rows. */
+static void
+explain_scan(CustomScanState *css, List *ancestors, ExplainState *es)
+{
+	BatchScan  *scan = (BatchScan *) css;
+	CustomScan *plan = (CustomScan *) css->ss.ps.plan;
+	Bitmapset  *attnos = NULL;
+	List	   *names = NIL;
+	int			attno = -1;
+
+	(void) collect_columns_walker((Node *) plan->scan.plan.targetlist,
+								  &attnos);
+	(void) collect_columns_walker((Node *) plan->scan.plan.qual, &attnos);
+	while ((attno = bms_next_member(attnos, attno)) >= 0)
+		names = lappend(names,
+						list_nth_node(TargetEntry, plan->custom_scan_tlist,
+									  attno - 1)->resname);
+	if (names != NIL)
+		ExplainPropertyList("Columns", names, es);
+	if (scan->range != NULL)
+		ExplainPropertyInteger("Batch Rows", NULL, scan->range->n, es);
+}
+
+/* ---- putting it into a plan ---- */
+
 static Node *
 create_state(CustomScan *plan)
 {
@@ -88,6 +130,7 @@ create_state(CustomScan *plan)
 		.ExecCustomScan = exec_scan,
 		.EndCustomScan = end_scan,
 		.ReScanCustomScan = rescan,
+		.ExplainCustomScan = explain_scan,
 	};
 	BatchScan  *scan = palloc0(sizeof(BatchScan));
 
@@ -100,8 +143,6 @@ static const CustomScanMethods scan_methods = {
 	.CustomName = "stream_ext batch",
 	.CreateCustomScanState = create_state,
 };
-
-/* ---- putting it into a plan ---- */
 
 /* References to the scanned relation become ones to the scan's own list. */
 static Node *
@@ -158,6 +199,7 @@ make_batch_scan(NamedTuplestoreScan *old, TupleDesc batch)
 	plan->qual = (List *) to_scan_vars((Node *) plan->qual, &scanrelid);
 	scan->scan.scanrelid = 0;
 	scan->custom_scan_tlist = scan_columns(scanrelid, batch);
+	scan->custom_relids = bms_make_singleton(scanrelid);
 	scan->methods = &scan_methods;
 	return plan;
 }

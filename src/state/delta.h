@@ -41,4 +41,20 @@ extern TupleDesc se_batch_query_run(SeBatchQuery *query,
 									TimestampTz closed_to,
 									Tuplestorestate *store);
 
+/* What that would run over n rows; valid as long. */
+typedef struct SeBatchQueryPlan
+{
+	PlannedStmt *stmt;
+	TupleDesc	result;
+	const char *sql;
+} SeBatchQueryPlan;
+
+extern void se_batch_query_plan(SeBatchQuery *query, int n,
+								SeBatchQueryPlan *plan);
+
+/* apply.c for explain.c */
+struct SeViewState;
+extern SeBatchQuery *se_state_delta(struct SeViewState *state);
+extern const char *se_state_merge_sql(struct SeViewState *state);
+
 #endif							/* SE_STATE_DELTA_H */

@@ -38,4 +38,11 @@ extern int64 se_state_apply(SeViewState *state, const SeRowRange *range,
 
 extern void se_state_close(SeViewState *state);
 
+/*
+ * explain.c: the plans that a batch of nrows rows would run, as EXPLAIN shows
+ * them.  The caller is as for se_state_apply; nothing is run.
+ */
+extern char *se_state_explain_delta(SeViewState *state, int nrows);
+extern char *se_state_explain_merge(SeViewState *state, int nrows);
+
 #endif							/* SE_STATE_H */

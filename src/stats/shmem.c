@@ -187,7 +187,9 @@ se_stats_view(Oid database, Oid relid, bool create)
 	if (entry == NULL && create && free_entry != NULL)
 	{
 		entry = free_entry;
+		pg_atomic_init_u64(&entry->batches, 0);
 		pg_atomic_init_u64(&entry->batch_us, 0);
+		pg_atomic_init_u64(&entry->rows, 0);
 		pg_atomic_init_u64(&entry->groups, 0);
 		pg_atomic_init_u64(&entry->late_rows, 0);
 		pg_atomic_init_u64(&entry->errors, 0);

@@ -68,7 +68,9 @@ typedef struct SeViewStats
 {
 	Oid			database;		/* InvalidOid: free */
 	Oid			relid;
+	pg_atomic_uint64 batches;	/* since the server started */
 	pg_atomic_uint64 batch_us;	/* of the last batch */
+	pg_atomic_uint64 rows;		/* given to it by the last batch */
 	pg_atomic_uint64 groups;	/* touched by the last batch */
 	pg_atomic_uint64 late_rows;
 	pg_atomic_uint64 errors;	/* records it could not take */

@@ -1,0 +1,85 @@
+/*-------------------------------------------------------------------------
+ *
+ * replace_view.c
+ *	  stream.replace_view(): another query over the state that a view has.
+ *
+ * It happens between two batches of the stream, as create_view does, and as
+ * the stream's owner.  Workers need not be told: what they run stays.
+ *
+ * Crash: all of it is in the caller's transaction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_class.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "../catalog/catalog.h"
+#include "../plan/plan.h"
+#include "../security/security.h"
+#include "../window/window.h"
+#include "api.h"
+
+PG_FUNCTION_INFO_V1(se_sql_replace_view);
+
+static SeView *
+get_view(Oid relid)
+{
+	SeView	   *view = se_catalog_get_view(relid, true);
+	const char *name;
+
+	if (view != NULL)
+		return view;
+	name = get_rel_name(relid);
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("\"%s\" is not a continuous view", name),
+			 get_rel_relkind(relid) == RELKIND_VIEW ?
+			 errhint("Use CREATE OR REPLACE VIEW.") :
+			 errhint("Continuous views are listed in stream.views.")));
+}
+
+Datum
+se_sql_replace_view(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+	char	   *query = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	SeView	   *view = get_view(relid);
+	const char *name = get_rel_name(relid);
+	SeViewRequest request = {0};
+	SeViewPlan	old = {0};
+	SeStream   *stream;
+	SeIdentity	saved;
+
+	stream = se_api_lock_stream(view->stream);
+	LockRelationOid(relid, AccessExclusiveLock);
+	/* as it is now; it may have been replaced or dropped meanwhile */
+	view = se_catalog_get_view(relid, true);
+	if (view == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("continuous view \"%s\" was dropped", name)));
+	request.query = query;
+	request.append = strcmp(view->emit, "append") == 0;
+	request.watermark = view->late_sql != NULL;
+	request.lateness_us =
+		se_window_duration(view->allowed_lateness ? view->allowed_lateness :
+						   stream->allowed_lateness);
+	old.view = relid;
+	old.stream = view->stream;
+	old.state = view->state;
+	old.delta_sql = view->delta_sql;
+	old.serial = view->serial;
+	se_security_become(se_security_owner(view->stream), &saved);
+	se_plan_replace_view(&request, &old);
+	se_security_restore(&saved);
+	se_catalog_set_view_query(relid, query);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,61 @@
+/*-------------------------------------------------------------------------
+ *
+ * kept.c
+ *	  What a view keeps, read back from its delta query.
+ *
+ * The delta is the one place that knows which expression is behind each
+ * column of the state table.  It was written with qualified names, so that it
+ * means the same to whoever reads it, unlike the user's text.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "nodes/makefuncs.h"
+#include "nodes/plannodes.h"
+#include "utils/ruleutils.h"
+
+#include "catalog/catalog.h"
+#include "query.h"
+#include "sql_settings.h"
+
+/* An expression of the query as text, in the manner of EXPLAIN. */
+char *
+se_plan_deparse(Query *query, Node *expr)
+{
+	PlannedStmt *stmt = makeNode(PlannedStmt);
+	Bitmapset  *all = NULL;
+	List	   *names;
+	int			n = list_length(query->rtable);
+
+	for (int i = 1; i <= n; i++)
+		all = bms_add_member(all, i);
+	names = select_rtable_names_for_explain(query->rtable, all);
+	stmt->rtable = query->rtable;
+	return deparse_expression(expr, deparse_context_for_plan_tree(stmt, names),
+							  n > 1, false);
+}
+
+SeKept *
+se_plan_read_kept(Oid stream, const char *delta_sql)
+{
+	SeKept	   *kept = palloc0(sizeof(SeKept));
+	TupleDesc	desc = se_catalog_batch_type(stream);
+	int			settings = se_sql_settings_begin();
+	ListCell   *lc;
+
+	kept->delta = se_sql_analyze(delta_sql, SE_BATCH_NAME, desc, 0);
+	foreach(lc, kept->delta->targetList)
+	{
+		TargetEntry *tle = lfirst_node(TargetEntry, lc);
+		SeKeptColumn *column = palloc0(sizeof(SeKeptColumn));
+
+		column->column = tle->resname;
+		column->expr = (Node *) tle->expr;
+		column->is_key = !IsA(tle->expr, Aggref);
+		column->text = se_plan_deparse(kept->delta, column->expr);
+		kept->columns = lappend(kept->columns, column);
+	}
+	se_sql_settings_end(settings);
+	return kept;
+}
