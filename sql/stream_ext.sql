@@ -68,6 +68,8 @@ CREATE TABLE stream.catalog_views (
 	serial boolean NOT NULL,
 	emit text NOT NULL,
 	state_ttl interval,
+	partition_span interval,
+	window_reach interval,
 	allowed_lateness interval,
 	options jsonb NOT NULL
 );
@@ -288,8 +290,10 @@ COMMENT ON FUNCTION stream.get_views() IS 'what the view stream.views shows';
 
 CREATE VIEW stream.views AS
 	SELECT name, kind, stream,
-		pg_catalog.pg_stat_get_live_tuples(state) AS state_rows,
-		pg_catalog.pg_total_relation_size(state) AS state_bytes,
+		coalesce((SELECT sum(pg_catalog.pg_stat_get_live_tuples(relid)) FROM pg_catalog.pg_partition_tree(state) WHERE isleaf)::bigint,
+			pg_catalog.pg_stat_get_live_tuples(state)) AS state_rows,
+		coalesce((SELECT sum(pg_catalog.pg_total_relation_size(relid)) FROM pg_catalog.pg_partition_tree(state) WHERE isleaf)::bigint,
+			pg_catalog.pg_total_relation_size(state)) AS state_bytes,
 		pg_catalog.round(batch_ms::numeric, 3) AS batch_ms,
 		late_rows, errors, query
 	FROM stream.get_views();

@@ -31,6 +31,9 @@ extern void se_api_hooks_init(void);
 /* A stream or view is being made: its counters go if it does not come to be. */
 extern void se_api_note_made(Oid relid);
 
+/* Unlogged tables are about to be made. */
+extern void se_api_note_unlogged(void);
+
 /* ddl.c */
 extern void se_api_ddl_init(void);
 /* A view was dropped: its state goes when the command ends. */

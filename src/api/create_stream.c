@@ -450,6 +450,7 @@ se_sql_create_stream(PG_FUNCTION_ARGS)
 	schema = se_api_creation_schema(name, &relname);
 	qualified = quote_qualified_identifier(get_namespace_name(schema),
 										   relname);
+	se_api_note_unlogged();
 	stream.relid = make_table(psprintf("CREATE UNLOGGED TABLE %s (%s\n)",
 									   qualified, columns),
 							  schema, relname);

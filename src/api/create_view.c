@@ -89,10 +89,7 @@ check_arguments(FunctionCallInfo fcinfo)
 						text_to_cstring(PG_GETARG_TEXT_PP(ARG_EMIT)), emits);
 	se_api_check_view_options(PG_GETARG_JSONB_P(ARG_OPTIONS));
 	if (!PG_ARGISNULL(ARG_STATE_TTL))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("state_ttl is not supported yet"),
-				 errhint("Delete old groups from the view's state table, for example from a scheduled job.")));
+		se_api_check_interval("state_ttl", PG_GETARG_INTERVAL_P(ARG_STATE_TTL));
 	if (!PG_ARGISNULL(ARG_ALLOWED_LATENESS))
 		se_api_check_interval("allowed_lateness",
 							  PG_GETARG_INTERVAL_P(ARG_ALLOWED_LATENESS));
@@ -133,6 +130,8 @@ se_sql_create_view(PG_FUNCTION_ARGS)
 	view.options = PG_GETARG_JSONB_P(ARG_OPTIONS);
 	if (!PG_ARGISNULL(ARG_ALLOWED_LATENESS))
 		view.allowed_lateness = PG_GETARG_INTERVAL_P(ARG_ALLOWED_LATENESS);
+	if (!PG_ARGISNULL(ARG_STATE_TTL))
+		view.state_ttl = PG_GETARG_INTERVAL_P(ARG_STATE_TTL);
 
 	stream = se_plan_find_stream(request.query);
 	definition = se_api_lock_stream(stream);
@@ -142,6 +141,7 @@ se_sql_create_view(PG_FUNCTION_ARGS)
 	request.lateness_us =
 		se_window_duration(view.allowed_lateness ? view.allowed_lateness :
 					definition->allowed_lateness);
+	request.ttl_us = view.state_ttl ? se_window_duration(view.state_ttl) : -1;
 	se_security_become(se_security_owner(stream), &saved);
 	plan = se_plan_create_view(&request);
 	CommandCounterIncrement();
@@ -157,6 +157,8 @@ se_sql_create_view(PG_FUNCTION_ARGS)
 	view.late_sql = plan->late_sql;
 	view.late_rows = plan->late_rows;
 	view.serial = plan->serial;
+	view.partition_span = plan->partition_span;
+	view.window_reach = plan->window_reach;
 	se_catalog_add_view(&view);
 	se_api_note_made(view.relid);
 	apply_nothing(&view);

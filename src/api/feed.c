@@ -181,6 +181,7 @@ feed(Oid relid, SeRecord *records, int n)
 	result = se_ingest_records(ingest, records, n, progress, InvalidOid);
 	se_progress_save(progress);
 	se_progress_committed(progress);
+	se_ingest_expire(ingest, progress->watermark);
 	se_ingest_count(ingest, &result, se_clock_us() - start);
 	se_ingest_close(ingest);
 	CommandCounterIncrement();

@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
 #include "commands/extension.h"
@@ -31,6 +32,7 @@ static object_access_hook_type previous_hook = NULL;
 
 /* Streams and views of this transaction, in TopMemoryContext. */
 static List *made = NIL;
+static bool made_unlogged = false;
 static List *dropped = NIL;
 
 static void
@@ -48,6 +50,33 @@ forget(List *relids, bool only_missing)
 	}
 }
 
+/*
+ * A transaction that made unlogged tables is rolled back: its record goes to disk
+ * before the files are removed.  Otherwise a crash could leave a server that finds
+ * the tables made in its log, but not what became of them, and their init files in
+ * the way of making them again, so that it does not start.
+ */
+static void
+flush_abort(void)
+{
+	if (made_unlogged && !RecoveryInProgress())
+		XLogFlush(GetXLogInsertRecPtr());
+}
+
+static void
+at_subtransaction_end(SubXactEvent event, SubTransactionId mine,
+					  SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		flush_abort();
+}
+
+void
+se_api_note_unlogged(void)
+{
+	made_unlogged = true;
+}
+
 static void
 at_end(XactEvent event, void *arg)
 {
@@ -59,6 +88,7 @@ at_end(XactEvent event, void *arg)
 			forget(dropped, true);
 			return;
 		case XACT_EVENT_ABORT:
+			flush_abort();
 			forget(made, false);
 			break;
 		case XACT_EVENT_COMMIT:
@@ -71,6 +101,7 @@ at_end(XactEvent event, void *arg)
 	list_free(made);
 	list_free(dropped);
 	made = dropped = NIL;
+	made_unlogged = false;
 }
 
 static void
@@ -116,4 +147,5 @@ se_api_hooks_init(void)
 	previous_hook = object_access_hook;
 	object_access_hook = follow_drop;
 	RegisterXactCallback(at_end, NULL);
+	RegisterSubXactCallback(at_subtransaction_end, NULL);
 }

@@ -74,6 +74,9 @@ typedef struct SeView
 	Oid			late_rows;		/* name_late_rows; InvalidOid: they are counted */
 	char	   *emit;			/* update, append */
 	Interval   *state_ttl;		/* NULL: kept for ever */
+	Interval   *partition_span; /* NULL: the state is not partitioned */
+	Interval   *window_reach;	/* of a partition's bound to the end of its
+								 * windows; NULL: sessions */
 	Interval   *allowed_lateness;	/* NULL: the stream's */
 	Jsonb	   *options;
 } SeView;
@@ -92,6 +95,15 @@ typedef struct SeView
  * when a batch is applied: tables and schemas may be renamed.
  */
 #define SE_STATE_TOKEN "\"@se_state\""
+
+/* Columns of deltas and states that are known by name. */
+#define SE_SESSION_FIRST "se_first"
+#define SE_UPDATED_COLUMN "updated_at"
+
+/* How state tables, or their partitions, are stored: see plan/relations.c. */
+#define SE_STATE_OPTIONS \
+	"fillfactor = 70, autovacuum_vacuum_threshold = 1000, " \
+	"autovacuum_vacuum_scale_factor = 0.05"
 
 /*
  * The row type of se_batch: the stream's columns, then the record's partition

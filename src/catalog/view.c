@@ -20,7 +20,8 @@ enum
 {
 	COL_VIEW, COL_STREAM, COL_STATE, COL_KIND, COL_QUERY, COL_DELTA_SQL,
 	COL_MERGE_SQL, COL_LATE_SQL, COL_LATE_ROWS, COL_SERIAL, COL_EMIT,
-	COL_STATE_TTL, COL_ALLOWED_LATENESS, COL_OPTIONS,
+	COL_STATE_TTL, COL_PARTITION_SPAN, COL_WINDOW_REACH,
+	COL_ALLOWED_LATENESS, COL_OPTIONS,
 	NCOLS
 };
 
@@ -46,6 +47,10 @@ se_catalog_add_view(const SeView *v)
 	values[COL_EMIT] = CStringGetTextDatum(v->emit);
 	isnull[COL_STATE_TTL] = (v->state_ttl == NULL);
 	values[COL_STATE_TTL] = IntervalPGetDatum(v->state_ttl);
+	isnull[COL_PARTITION_SPAN] = (v->partition_span == NULL);
+	values[COL_PARTITION_SPAN] = IntervalPGetDatum(v->partition_span);
+	isnull[COL_WINDOW_REACH] = (v->window_reach == NULL);
+	values[COL_WINDOW_REACH] = IntervalPGetDatum(v->window_reach);
 	isnull[COL_ALLOWED_LATENESS] = (v->allowed_lateness == NULL);
 	values[COL_ALLOWED_LATENESS] = IntervalPGetDatum(v->allowed_lateness);
 	values[COL_OPTIONS] = JsonbPGetDatum(v->options);
@@ -83,6 +88,8 @@ make_view(SeRowScan *rows)
 	v->serial = DatumGetBool(rows->values[COL_SERIAL]);
 	v->emit = se_row_text(rows, COL_EMIT);
 	v->state_ttl = copy_interval(rows, COL_STATE_TTL);
+	v->partition_span = copy_interval(rows, COL_PARTITION_SPAN);
+	v->window_reach = copy_interval(rows, COL_WINDOW_REACH);
 	v->allowed_lateness = copy_interval(rows, COL_ALLOWED_LATENESS);
 	v->options = (Jsonb *) PG_DETOAST_DATUM_COPY(rows->values[COL_OPTIONS]);
 	return v;

@@ -35,6 +35,7 @@ typedef struct SePosition
 	int64		next_offset;	/* with the running batch */
 	TimestampTz max_event_time; /* of the running batch, DT_NOBEGIN: none */
 	bool		seen;			/* got a record in the running batch */
+	TimestampTz silent_since;	/* when it was last seen to have more */
 	SePartitionStats *stats;
 } SePosition;
 
@@ -159,7 +160,9 @@ extern SeStream *se_ingest_stream(SeIngest *ingest);
 extern SeStreamStats *se_ingest_stats(SeIngest *ingest);
 extern SeStaging *se_ingest_staging(SeIngest *ingest);
 extern SeLimits *se_ingest_limits(SeIngest *ingest);
-/* Has it a view whose windows close? */
+/* Lets views go of groups by their state_ttl; in a transaction. */
+extern void se_ingest_expire(SeIngest *ingest, TimestampTz watermark);
+/* Has it a view whose windows close, or groups leave? */
 extern bool se_ingest_has_closing(SeIngest *ingest);
 
 /*

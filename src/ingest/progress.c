@@ -60,6 +60,7 @@ se_progress_add(SeProgress *progress, const SePartition *stored)
 	position->stored = *stored;
 	position->next_offset = stored->next_offset;
 	position->max_event_time = DT_NOBEGIN;
+	position->silent_since = GetCurrentTimestamp();
 	position->stats = se_stats_partition(MyDatabaseId, progress->relid,
 										 stored->partition, true);
 	if (position->stats)

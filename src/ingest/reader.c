@@ -31,6 +31,7 @@
 #include "../clock.h"
 #include "../guc.h"
 #include "../security/security.h"
+#include "../window/window.h"
 #include "reader.h"
 
 #define POLL_RECORDS 1000		/* asked of the source at a time: so few that
@@ -44,8 +45,8 @@
 #define PACE_SLACK_US 1000		/* how early a batch may start: naps are whole
 								 * milliseconds, rounded up */
 #define CLOSING_DELAY_US 100000	/* after the last batch, and */
-#define CLOSING_INTERVAL_US 1000000 /* while there is none: for idle partitions
-									 * and other workers' */
+#define CLOSING_INTERVAL_US 1000000 /* in any case: for idle partitions, other
+									 * workers', and state_ttl */
 #define GATHER_US 200000		/* a batch of a backlog waits no longer for
 								 * more */
 #define CAREFUL_US 60000000		/* one record at fault seldom comes alone */
@@ -304,10 +305,12 @@ se_reader_closing_due(SeReader *reader)
 void
 se_reader_close_windows(SeReader *reader)
 {
-	SeStream   *stream = se_ingest_stream(reader->ingest);
+	TimestampTz watermark = se_watermark_next(se_ingest_stream(reader->ingest));
 
 	reader->closing_due_us = se_clock_us() + CLOSING_INTERVAL_US;
-	(void) se_progress_close(reader->progress, se_watermark_next(stream));
+	reader->closing_at_latest_us = reader->closing_due_us;
+	(void) se_progress_close(reader->progress, watermark);
+	se_ingest_expire(reader->ingest, watermark);
 }
 
 /* ---- pace ---- */
@@ -473,7 +476,8 @@ se_reader_committed(SeReader *reader, int64 start_us, int64 rows)
 	reader->n_records = 0;
 	reader->last_commit_lsn = XactLastCommitEnd;
 	reader->moved_since_report = true;
-	reader->closing_due_us = se_clock_us() + CLOSING_DELAY_US;
+	reader->closing_due_us = Min(reader->closing_at_latest_us,
+								 se_clock_us() + CLOSING_DELAY_US);
 	if (is_behind(reader))
 		interval = Max(interval, BEHIND_INTERVAL_US);
 	/* from when it was due: what it started early, the next one waits longer */
@@ -527,7 +531,6 @@ watch_partitions(SeReader *reader)
 	{
 		SePosition *position = &reader->progress->positions[i];
 		SePartitionInfo info;
-		TimestampTz silent_since;
 
 		if (position->stats == NULL)
 			continue;
@@ -535,11 +538,14 @@ watch_partitions(SeReader *reader)
 										position->stored.partition, &info);
 		pg_atomic_write_u64(&position->stats->high_watermark,
 							(uint64) info.high);
-		silent_since = now - stream->idle_timeout->time -
-			stream->idle_timeout->day * USECS_PER_DAY;
+		/* a partition that we have just begun to read is not idle yet */
+		if (!info.at_end)
+			position->silent_since = now;
+		position->silent_since = Max(position->silent_since,
+									 position->stored.last_record_at);
 		pg_atomic_write_u32(&position->stats->idle,
-							info.at_end &&
-							position->stored.last_record_at < silent_since);
+							info.at_end && position->silent_since <
+							now - se_window_duration(stream->idle_timeout));
 	}
 }
 

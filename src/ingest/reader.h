@@ -42,6 +42,7 @@ typedef struct SeReader
 	int64		partitions_due_us;
 	int64		report_due_us;
 	int64		closing_due_us;
+	int64		closing_at_latest_us;
 
 	/* group offsets on their way to the broker once flushed */
 	SePartitionOffset *report;

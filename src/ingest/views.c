@@ -137,3 +137,10 @@ se_batch_apply_views(SeIngest *ingest)
 			apply_view(ingest, target, 0, ingest->n_rows);
 	}
 }
+
+void
+se_ingest_expire(SeIngest *ingest, TimestampTz watermark)
+{
+	for (int i = 0; i < ingest->n_views; i++)
+		se_state_expire(ingest->views[i].state, watermark);
+}

@@ -144,6 +144,8 @@ se_plan_take_apart(const SeViewRequest *request, SeViewPlan *plan,
 		se_plan_name_sessions(sq, split);
 	if (windowed && request->watermark)
 		se_plan_drop_late(sq, split, plan);
+	if (request->ttl_us >= 0)
+		se_plan_use_ttl(sq, request, split, plan);
 	if (plan->serial)
 		se_plan_use_sessions(sq, split);
 	plan->delta_sql = se_plan_deparse_delta(sq, split->delta);

@@ -143,6 +143,18 @@ in_time_expr(const SeQuery *sq, Node *ts)
 	return result;
 }
 
+/* A row without a time is late for nothing. */
+static Node *
+not_late_expr(const SeQuery *sq, Node *ts)
+{
+	BooleanTest *test = makeNode(BooleanTest);
+
+	test->arg = (Expr *) in_time_expr(sq, ts);
+	test->booltesttype = IS_NOT_FALSE;
+	test->location = -1;
+	return (Node *) test;
+}
+
 static void
 add_condition(Query *query, Node *condition)
 {
@@ -359,7 +371,7 @@ se_plan_drop_late(SeQuery *sq, SeSplit *split, SeViewPlan *plan)
 		return;					/* the merge knows which rows are late */
 	if (sq->window.panes != NULL)
 		add_late_after(sq, split, ts);
-	add_condition(split->delta, in_time_expr(sq, ts));
+	add_condition(split->delta, not_late_expr(sq, ts));
 }
 
 /* ---- closed windows ---- */

@@ -23,6 +23,7 @@ typedef struct SeViewRequest
 	bool		keep_late;		/* late rows, else they are counted */
 	bool		watermark;		/* the stream has one */
 	int64		lateness_us;	/* how long windows stay open */
+	int64		ttl_us;			/* how long groups stay; -1: for ever */
 } SeViewRequest;
 
 typedef struct SeViewPlan
@@ -30,6 +31,8 @@ typedef struct SeViewPlan
 	Oid			stream;			/* relid of the stream in its FROM */
 	Oid			state;			/* relid of the state table made */
 	Oid			view;			/* relid of the view made */
+	Interval   *partition_span; /* as in SeView */
+	Interval   *window_reach;
 	bool		serial;			/* merges of two workers would clash */
 	Oid			late_rows;		/* relid of the table of late rows, or none */
 	char	   *late_sql;		/* reads SE_BATCH_NAME; NULL: no row is late */

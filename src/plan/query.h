@@ -64,6 +64,7 @@ typedef struct SeSplit
 	Node	   *having;
 	Query	   *delta;			/* keys and bare aggregates; still FROM stream */
 	SeKey	   *late_after;		/* the one of lateness.c, or NULL */
+	SeKey	   *partition_key;	/* of the state table, or NULL */
 	SeKey	   *session_end;	/* a column behind the keys, or NULL */
 } SeSplit;
 
@@ -162,6 +163,7 @@ extern char *se_plan_interval_literal(const Interval *value);
 extern char *se_plan_window_arguments(const SeWindow *window);
 
 /* sessions.c */
+extern Node *se_plan_min_or_max(const char *name, Node *ts);
 extern bool se_plan_has_sessions(const SeQuery *sq);
 /* Makes the start of the session the last key, and its end a column. */
 extern void se_plan_name_sessions(const SeQuery *sq, SeSplit *split);
@@ -172,6 +174,10 @@ extern char *se_plan_merge_sessions_sql(const SeQuery *sq,
 /* True in SQL when no open session of the group in "row" has ts in it. */
 extern char *se_plan_in_no_session(const SeQuery *sq, const SeSplit *split,
 								   const char *row, const char *ts);
+
+/* ttl.c */
+extern void se_plan_use_ttl(SeQuery *sq, const SeViewRequest *request,
+							SeSplit *split, SeViewPlan *plan);
 
 /* lateness.c */
 /* The time that the window function was given. */

@@ -31,11 +31,8 @@
 #include "utils/ruleutils.h"
 
 #include "aggregate/agg_state.h"
+#include "catalog/catalog.h"
 #include "query.h"
-
-#define SE_STATE_OPTIONS \
-	"fillfactor = 70, autovacuum_vacuum_threshold = 1000, " \
-	"autovacuum_vacuum_scale_factor = 0.05"
 
 void
 se_plan_execute(const char *sql)
@@ -122,7 +119,11 @@ se_plan_make_state(const SeViewRequest *request, SeSplit *split)
 		appendStringInfo(&sql, "%s%s",
 						 foreach_current_index(lc) > 0 ? ", " : "",
 						 quote_identifier(((SeKey *) lfirst(lc))->column));
-	appendStringInfo(&sql, ")) USING heap WITH (%s)", SE_STATE_OPTIONS);
+	if (split->partition_key)
+		appendStringInfo(&sql, ")) PARTITION BY RANGE (%s)",
+						 quote_identifier(split->partition_key->column));
+	else
+		appendStringInfo(&sql, ")) USING heap WITH (%s)", SE_STATE_OPTIONS);
 	se_plan_execute(sql.data);
 	return get_relname_relid(name, get_namespace_oid(request->schema, false));
 }

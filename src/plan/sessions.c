@@ -50,7 +50,7 @@
 #include "query.h"
 
 #define PIECE "se_piece"		/* columns of the delta beside the keys */
-#define FIRST "se_first"
+#define FIRST SE_SESSION_FIRST
 #define LAST "se_last"
 
 bool
@@ -62,8 +62,8 @@ se_plan_has_sessions(const SeQuery *sq)
 
 /* ---- the delta ---- */
 
-static Node *
-min_or_max(const char *name, Node *ts)
+Node *
+se_plan_min_or_max(const char *name, Node *ts)
 {
 	ParseState *pstate = make_parsestate(NULL);
 	List	   *qualified = list_make2(makeString("pg_catalog"),
@@ -148,9 +148,9 @@ change_delta(const SeQuery *sq, SeSplit *split, Node *ts)
 							 &clause->eqop, NULL, &clause->hashable);
 	delta->groupClause = lappend(groups, clause);
 	target = lappend(target, piece);
-	target = lappend(target, makeTargetEntry((Expr *) min_or_max("min", ts), 0,
+	target = lappend(target, makeTargetEntry((Expr *) se_plan_min_or_max("min", ts), 0,
 											 pstrdup(FIRST), false));
-	target = lappend(target, makeTargetEntry((Expr *) min_or_max("max", ts), 0,
+	target = lappend(target, makeTargetEntry((Expr *) se_plan_min_or_max("max", ts), 0,
 											 pstrdup(LAST), false));
 	foreach(lc, target)
 		lfirst_node(TargetEntry, lc)->resno = foreach_current_index(lc) + 1;

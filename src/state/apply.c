@@ -32,11 +32,9 @@
 
 #include "catalog/catalog.h"
 #include "delta.h"
+#include "expire.h"
 #include "sql_settings.h"
 #include "state.h"
-
-/* Sub-object of a state table that a merge locks; it has no such column. */
-#define MERGE_LOCK 0x7fff
 
 /* A statement that reads the rows which a batch query yields. */
 typedef struct Sink
@@ -54,6 +52,7 @@ struct SeViewState
 	MemoryContextCallback callback;
 	SeBatchQuery *delta;
 	Sink		merge;
+	SeExpiry   *expiry;			/* NULL: groups stay for ever */
 	Oid			serial;			/* locked while it is merged into; or none */
 	SeBatchQuery *late;			/* NULL: no row can be late */
 	Sink		keep_late;		/* without sql: late rows are only counted */
@@ -117,6 +116,7 @@ se_state_open(const SeView *view)
 		state->late = se_batch_query_open(with_state(view->late_sql,
 													 view->state),
 										  view->stream);
+	state->expiry = se_expiry_create(view);
 	state->serial = view->serial ? view->state : InvalidOid;
 	state->keep_late.relation = SE_LATE_NAME;
 	if (OidIsValid(view->late_rows))
@@ -211,6 +211,8 @@ run(SeViewState *state, SeBatchQuery *query, Sink *sink,
 	desc = se_batch_query_run(query, range, closed_to, rows);
 	PopActiveSnapshot();
 	result = tuplestore_tuple_count(rows);
+	if (result > 0 && state->expiry && sink == &state->merge)
+		se_expiry_make_partitions(state->expiry, desc, rows);
 	if (result > 0 && sink->sql != NULL)
 		pour(state, sink, desc, rows, closed_to);
 	tuplestore_end(rows);
@@ -228,7 +230,7 @@ se_state_apply(SeViewState *state, const SeRowRange *range,
 	old = MemoryContextSwitchTo(state->batch_context);
 	/* other workers of the stream wait, readers and vacuum do not */
 	if (OidIsValid(state->serial))
-		LockDatabaseObject(RelationRelationId, state->serial, MERGE_LOCK,
+		LockDatabaseObject(RelationRelationId, state->serial, SE_MERGE_LOCK,
 						   ExclusiveLock);
 	result = run(state, state->delta, &state->merge, range, closed_to);
 	if (state->late != NULL && !TIMESTAMP_IS_NOBEGIN(closed_to))
@@ -237,4 +239,11 @@ se_state_apply(SeViewState *state, const SeRowRange *range,
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(state->batch_context);
 	return result;
+}
+
+void
+se_state_expire(SeViewState *state, TimestampTz watermark)
+{
+	if (state->expiry)
+		se_expiry_run(state->expiry, watermark);
 }

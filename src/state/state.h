@@ -36,6 +36,12 @@ extern SeViewState *se_state_open(const SeView *view);
 extern int64 se_state_apply(SeViewState *state, const SeRowRange *range,
 							TimestampTz closed_to, int64 *late_rows);
 
+/*
+ * Lets go of groups that the stream's watermark has passed by more than the
+ * view's state_ttl.  In a transaction, as the stream's owner.
+ */
+extern void se_state_expire(SeViewState *state, TimestampTz watermark);
+
 extern void se_state_close(SeViewState *state);
 
 /*
