@@ -119,7 +119,7 @@ stage "CREATE EXTENSION, CREATE SERVER (demo/1-connect.sql)" \
 	"$(log_hint)" \
 	connect
 export PGUSER=demo PGDATABASE=demo
-stage "the stream and two views (demo/2-stream.sql)" \
+stage "the stream and its views (demo/2-stream.sql)" \
 	"$(log_hint)" \
 	create_stream
 

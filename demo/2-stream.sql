@@ -45,4 +45,30 @@ SELECT stream.create_view('flights_per_carrier', $$
   FROM flights
   GROUP BY carrier $$);
 
+-- The last three hours, every half hour: windows that overlap.
+SELECT stream.create_view('last_three_hours', $$
+  SELECT window_end, count(*) AS flights, avg(dep_delay) AS average_delay
+  FROM flights, stream.hop(event_time, '30 minutes', '3 hours')
+  GROUP BY window_end $$, allowed_lateness => '2 days');
+
+-- The days of an aircraft: its flights from New York that are less than twelve
+-- hours apart.
+SELECT stream.create_view('aircraft_days', $$
+  SELECT tailnum, window_start, window_end, count(*) AS flights, sum(distance) AS miles
+  FROM flights, stream.session(event_time, '12 hours')
+  WHERE tailnum IS NOT NULL
+  GROUP BY tailnum, window_start, window_end $$, allowed_lateness => '2 days');
+
+-- Minutes, and hours made from their states when they are read: averages of any
+-- span, exactly.
+SELECT stream.create_view('delays_per_minute', $$
+  SELECT window_start AS minute, origin, count(*) AS flights, avg(dep_delay) AS average_delay
+  FROM flights, stream.tumble(event_time, '1 minute')
+  GROUP BY window_start, origin $$, allowed_lateness => '2 days');
+SELECT stream.create_rollup('delays_per_hour', $$
+  SELECT date_trunc('hour', minute) AS hour, combine(flights) AS flights,
+         combine(average_delay) AS average_delay
+  FROM delays_per_minute
+  GROUP BY 1 $$);
+
 COMMIT;

@@ -20,6 +20,14 @@ JOIN airlines USING (carrier)
 ORDER BY flights DESC
 LIMIT :airlines;
 
+\pset title 'a hop, a session, and hours rolled up from minutes'
+SELECT to_char(h.window_end, 'DD Mon HH24:MI') AS "three hours to", h.flights,
+       s.tailnum AS "busiest aircraft", s.flights AS "its flights", s.miles,
+       to_char(r.hour, 'DD Mon HH24:MI') AS "worst hour", round(r.average_delay, 1) AS "its delay"
+FROM (SELECT * FROM last_three_hours ORDER BY window_end DESC OFFSET 5 LIMIT 1) AS h,
+     (SELECT * FROM aircraft_days ORDER BY flights DESC, miles DESC, tailnum LIMIT 1) AS s,
+     (SELECT * FROM delays_per_hour WHERE flights > 9 ORDER BY average_delay DESC NULLS LAST LIMIT 1) AS r;
+
 \pset title 'stream.status'
 SELECT stream, state, lag, rows_per_second::int AS "rows/s",
        to_char(watermark, 'DD Mon HH24:MI') AS watermark,

@@ -29,9 +29,10 @@ SELECT to_regclass('departures_per_hour_late_rows') IS NOT NULL AS kept \gset
 CREATE OR REPLACE VIEW batch.flights_in_time AS
   TABLE batch.flights
   EXCEPT ALL
-  SELECT event_time, departed_at, origin, dest, carrier, flight, tailnum,
-         distance, dep_delay, cancelled
-  FROM departures_per_hour_late_rows;
+  SELECT r.event_time, r.departed_at, r.origin, r.dest, r.carrier, r.flight,
+         r.tailnum, r.distance, r.dep_delay, r.cancelled
+  FROM departures_per_hour_late_rows,
+       jsonb_populate_record(NULL::flights, "row") AS r;
 \endif
 
 CREATE VIEW batch.departures_per_hour AS
@@ -53,6 +54,28 @@ CREATE VIEW batch.flights_per_carrier AS
   FROM batch.flights AS flights
   GROUP BY carrier;
 
+CREATE VIEW batch.last_three_hours AS
+  SELECT window_end, count(*) AS flights, avg(dep_delay) AS average_delay
+  FROM batch.flights, stream.hop(event_time, '30 minutes', '3 hours')
+  GROUP BY window_end;
+
+-- Sessions of a table, by window functions.
+CREATE VIEW batch.aircraft_days AS
+  SELECT tailnum, min(event_time) AS window_start,
+         max(event_time) + interval '12 hours' AS window_end,
+         count(*) AS flights, sum(distance) AS miles
+  FROM (SELECT *, count(*) FILTER (WHERE begins) OVER (PARTITION BY tailnum ORDER BY event_time) AS session
+        FROM (SELECT *, event_time > lag(event_time) OVER (PARTITION BY tailnum ORDER BY event_time)
+                        + interval '12 hours' AS begins
+              FROM batch.flights WHERE tailnum IS NOT NULL) AS f) AS f
+  GROUP BY tailnum, session;
+
+CREATE VIEW batch.delays_per_hour AS
+  SELECT date_trunc('hour', event_time) AS hour, count(*) AS flights,
+         avg(dep_delay) AS average_delay
+  FROM batch.flights
+  GROUP BY 1;
+
 -- Rows that only one of the two has.  All must be 0.
 \pset footer off
 \pset title 'the views against the batch queries'
@@ -71,6 +94,30 @@ CREATE TABLE batch.comparison AS
          (SELECT count(*) FROM (TABLE flights_per_carrier
             EXCEPT ALL TABLE batch.flights_per_carrier) AS d),
          (SELECT count(*) FROM (TABLE batch.flights_per_carrier
-            EXCEPT ALL TABLE flights_per_carrier) AS d);
+            EXCEPT ALL TABLE flights_per_carrier) AS d)
+  UNION ALL
+  SELECT 'last_three_hours',
+         (SELECT count(*) FROM last_three_hours),
+         (SELECT sum(flights) FROM last_three_hours),
+         (SELECT count(*) FROM (TABLE last_three_hours
+            EXCEPT ALL TABLE batch.last_three_hours) AS d),
+         (SELECT count(*) FROM (TABLE batch.last_three_hours
+            EXCEPT ALL TABLE last_three_hours) AS d)
+  UNION ALL
+  SELECT 'aircraft_days',
+         (SELECT count(*) FROM aircraft_days),
+         (SELECT sum(flights) FROM aircraft_days),
+         (SELECT count(*) FROM (TABLE aircraft_days
+            EXCEPT ALL TABLE batch.aircraft_days) AS d),
+         (SELECT count(*) FROM (TABLE batch.aircraft_days
+            EXCEPT ALL TABLE aircraft_days) AS d)
+  UNION ALL
+  SELECT 'delays_per_hour',
+         (SELECT count(*) FROM delays_per_hour),
+         (SELECT sum(flights) FROM delays_per_hour),
+         (SELECT count(*) FROM (TABLE delays_per_hour
+            EXCEPT ALL TABLE batch.delays_per_hour) AS d),
+         (SELECT count(*) FROM (TABLE batch.delays_per_hour
+            EXCEPT ALL TABLE delays_per_hour) AS d);
 
 TABLE batch.comparison;

@@ -180,10 +180,10 @@ read_status()
 # lines where the terminal can show them, and left out when it is low.
 look()
 {
-	local rows=${1:-99} style=ascii border=2 fixed=19 room hours
+	local rows=${1:-99} style=ascii border=2 fixed=26 room hours
 	[[ ${LC_ALL:-${LC_CTYPE:-${LANG:-}}} != *[Uu][Tt][Ff]* ]] || style=unicode
-	if [ "$rows" -lt 30 ]; then
-		border=1 fixed=13
+	if [ "$rows" -lt 36 ]; then
+		border=1 fixed=18
 	fi
 	room=$((rows > fixed + 2 ? rows - fixed : 2))
 	hours=$(((room + 1) / 2 < 9 ? (room + 1) / 2 : 9))
@@ -408,7 +408,7 @@ verdict()
 	psql -Xq -P footer=off -c "TABLE batch.comparison"
 	rows=$(sql -c "SELECT sum(only_in_view + only_in_batch)
 		FROM batch.comparison")
-	late=$(sql -c "SELECT coalesce(sum(late_rows), 0) FROM stream.status")
+	late=$(sql -c "SELECT count(*) FROM departures_per_hour_late_rows")
 	say "late rows: $late"
 	say "difference: $rows rows"
 	[ "$rows" = 0 ] || exit 1
