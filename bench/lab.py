@@ -31,6 +31,25 @@ FROM {stream}, stream.tumble(event_time, '10 s')
 WHERE event_type = 'view'
 GROUP BY window_start, ad_id"""
 
+# The same with other windows and aggregates: the SELECT list's end, FROM's end,
+# and how often each event counts in column "events" (None: it varies).
+OPERATORS = {
+    "hop": ("", "stream.hop(event_time, '10 s', '60 s')", 6),
+    "cumulate": ("", "stream.cumulate(event_time, '10 s', '60 s')", None),
+    "session": ("", "stream.session(event_time, '1 s')", 1),
+    "distinct": (", count(DISTINCT user_id) AS users",
+                 "stream.tumble(event_time, '10 s')", 1),
+    "hll": (", hll_add_agg(hll_hash_text(user_id)) AS users",
+            "stream.tumble(event_time, '10 s')", 1),
+}
+
+OPERATOR_VIEW = """
+SELECT window_start, window_end, ad_id, count(*) AS events,
+       sum(price) AS total{columns}
+FROM clicks, {window}
+WHERE event_type = 'view'
+GROUP BY window_start, window_end, ad_id"""
+
 RESULT = """
 COPY (SELECT extract(epoch FROM window_start)::bigint, ad_id, events,
              (total * 100)::bigint FROM {view} ORDER BY 1, 2) TO STDOUT"""
@@ -152,7 +171,7 @@ class Lab:
 
     @contextlib.contextmanager
     def stream(self, topic, views, options="{}", extra_columns="",
-               fields="{}"):
+               fields="{}", query=VIEW.format(stream="clicks")):
         """A paused stream "clicks" with views named, dropped at the end."""
         with self.app.transaction():
             self.app.execute(
@@ -163,7 +182,7 @@ class Lab:
                 (COLUMNS + extra_columns, topic, fields, options))
             for view in views:
                 self.app.execute("SELECT stream.create_view(%s, %s)",
-                                 (view, VIEW.format(stream="clicks")))
+                                 (view, query))
         try:
             yield
         finally:
@@ -221,6 +240,24 @@ class Lab:
             result = self.run_backlog(events)
             for name in names:
                 self.check_view(name, expected)
+        return result
+
+    def operator_run(self, topic, expected, events, operator):
+        """One backlog through a view with another window or aggregate."""
+        columns, window, times = OPERATORS[operator]
+        if operator == "hll":
+            self.admin.execute("CREATE EXTENSION IF NOT EXISTS hll")
+        with open(expected) as f:
+            wanted = sum(int(line.split("\t")[2]) for line in f)
+        self.admin.execute("CHECKPOINT")
+        with self.stream(topic, ["operator_view"], query=OPERATOR_VIEW.format(
+                columns=columns, window=window)):
+            result = self.run_backlog(events)
+            got = self.app.execute(
+                "SELECT sum(events) FROM operator_view").fetchone()[0]
+            if times and got != wanted * times:
+                raise WrongResult(f"{operator}: {got} events counted, not"
+                                  f" {wanted * times}")
         return result
 
     # ---- latency

@@ -12,6 +12,7 @@ import sys
 from lab import HERE, Lab, WrongResult
 
 ALL = ["throughput", "unstaged", "views", "latency", "idle", "memory"]
+OPERATORS = ["hop", "cumulate", "session", "distinct", "hll"]
 RATE = 10_000
 HISTORY = os.path.join(HERE, "..", "docs", "benchmarks.md")
 
@@ -27,6 +28,15 @@ TARGETS = {
     "memory, 4 partitions, MB": ("<=", 256, 128),
     "memory, 48 partitions, MB": ("<=", 256, 128),
     "CPU of 10 views / 1 view": ("<=", 3, 2),
+}
+
+# CPU of the worker per event against the tumble view's
+OPERATOR_TARGETS = {
+    "CPU of hop, 6 panes / tumble": ("<=", 1.5, 1.3),
+    "CPU of cumulate, 6 steps / tumble": ("<=", 1.5, 1.3),
+    "CPU of session / tumble": ("<=", 4, 2),
+    "CPU of count(DISTINCT) / tumble": ("<=", 6, 4),
+    "CPU of hll / tumble": ("<=", 2, 1.5),
 }
 
 
@@ -47,8 +57,9 @@ def parse_arguments():
     arguments.rounds = arguments.rounds or (2 if arguments.quick else 3)
     arguments.only = arguments.only.split(",")
     for name in arguments.only:
-        if name not in ALL:
-            parser.error(f'no figure "{name}"; there are {", ".join(ALL)}')
+        if name not in ALL + OPERATORS:
+            parser.error(f'no figure "{name}"; there are'
+                         f' {", ".join(ALL + OPERATORS)}')
     return arguments
 
 
@@ -79,6 +90,10 @@ def rounds(lab, arguments):
         ("ten", "views" in only, lambda: lab.backlog_run(
             topic, expected, events, views=10)),
     ]
+    for name in OPERATORS:
+        runs[name] = []
+        steps.append((name, name in only, lambda name=name: lab.operator_run(
+            topic, expected, events, name)))
     names = {"limit": "the limit", "hand": "hand-written consumer",
              "on": "stream_ext", "off": "stream_ext, no staging",
              "ten": "stream_ext, 10 views"}
@@ -87,7 +102,7 @@ def rounds(lab, arguments):
         for name, wanted, run in steps:
             if wanted:
                 runs[name].append(run())
-                show(names[name], runs[name][-1])
+                show(names.get(name, f"stream_ext, {name}"), runs[name][-1])
     return runs
 
 
@@ -126,6 +141,9 @@ def backlog_figures(lab, arguments, figures, notes):
     if "views" in only:
         figures["CPU of 10 views / 1 view"] = median_ratio(
             runs, "ten", "on", cpu)
+    for name, figure in zip(OPERATORS, OPERATOR_TARGETS):
+        if name in only:
+            figures[figure] = median_ratio(runs, name, "on", cpu)
     if "memory" in only:
         figures["memory, 4 partitions, MB"] = max(
             run["private_kb"] for run in runs["on"]) / 1024
@@ -164,7 +182,8 @@ def meets(value, direction, target):
 
 def print_table(figures):
     say(f"\n{'figure':<38}{'measured':>10}{'target':>12}{'and then':>10}")
-    for name, (direction, first, second) in TARGETS.items():
+    for name, (direction, first, second) in {
+            **TARGETS, **OPERATOR_TARGETS}.items():
         if name in figures:
             value = figures[name]
             verdict = ("met, and the next" if meets(value, direction, second)
@@ -218,7 +237,7 @@ def main():
     lab = Lab(arguments.dir, arguments.brokers)
     figures, notes = {}, []
     only = set(arguments.only)
-    if only & {"throughput", "unstaged", "views", "memory"}:
+    if only & {"throughput", "unstaged", "views", "memory", *OPERATORS}:
         backlog_figures(lab, arguments, figures, notes)
     if "memory" in only:
         memory_figures(lab, arguments, figures)
