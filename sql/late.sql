@@ -134,3 +134,29 @@ SELECT stream.drop('plain', cascade => true);
 SELECT stream.drop('s', cascade => true);
 DROP TABLE seen;
 DROP PROCEDURE feed;
+
+-- the last windows of a stream that is idle: only if the view asks for it
+SELECT stream.create_stream('s', 'at timestamptz, k text', event_time => 'at', watermark_delay => '1 min', idle_timeout => '0 s');
+SELECT stream.create_view('open', $$SELECT window_start, count(*) AS n FROM s, stream.tumble(at, '5 s') GROUP BY 1$$, emit => 'append');
+SELECT stream.create_view('done', $$SELECT window_start, count(*) AS n FROM s, stream.tumble(at, '5 s') GROUP BY 1$$,
+	emit => 'append', allowed_lateness => '1 s', options => '{"close_on_idle": true}');
+SELECT stream.create_view('done_hops', $$SELECT window_end, count(*) AS n FROM s, stream.hop(at, '5 s', '10 s') GROUP BY 1$$,
+	emit => 'append', options => '{"close_on_idle": true}');
+SELECT stream.create_view('done_visits', $$SELECT k, window_end, count(*) AS n FROM s, stream.session(at, '5 s') GROUP BY 1, 2$$,
+	emit => 'append', options => '{"close_on_idle": "yes"}');
+SELECT stream.ingest('s', '{"at": "2024-01-01T00:00:01Z", "k": "a"}', '{"at": "2024-01-01T00:00:07Z", "k": "a"}');
+TABLE done;
+-- idle since: the next batch finds the windows closed, and is late for them
+SELECT stream.ingest('s', '{"at": "2024-01-01T00:00:08Z", "k": "a"}', '{"at": "2024-01-01T00:00:10Z", "k": "b"}');
+TABLE open;
+TABLE done ORDER BY 1;
+TABLE done_hops ORDER BY 1;
+TABLE done_visits ORDER BY 1, 2;
+SELECT event_time, closed_to FROM done_late_rows;
+SELECT stream.ingest('s', VARIADIC '{}'::text[]);
+TABLE done ORDER BY 1;
+TABLE done_hops ORDER BY 1;
+TABLE done_visits ORDER BY 1, 2;
+SELECT stream.create_view('r', $$SELECT k, count(*) FROM s GROUP BY 1$$, options => '{"close_on_idle": true}');
+SELECT stream.create_view('r', $$SELECT k, count(*) FROM s GROUP BY 1$$, options => '{"close_on_idle": "maybe"}');
+SELECT stream.drop('s', cascade => true);

@@ -65,6 +65,8 @@ CREATE TABLE stream.catalog_views (
 	merge_sql text NOT NULL,
 	late_sql text,
 	late_rows regclass,
+	ends_sql text,
+	idle_watermark timestamptz,
 	serial boolean NOT NULL,
 	emit text NOT NULL,
 	state_ttl interval,
@@ -272,6 +274,13 @@ AS 'MODULE_PATHNAME', 'se_sql_watermark'
 LANGUAGE C STABLE STRICT;
 COMMENT ON FUNCTION stream.watermark(regclass)
 	IS 'windows that end here or before take no more rows; -infinity: none does';
+
+CREATE FUNCTION stream.watermark(stream regclass, state regclass)
+RETURNS timestamptz
+AS 'MODULE_PATHNAME', 'se_sql_watermark_of_view'
+LANGUAGE C STABLE STRICT;
+COMMENT ON FUNCTION stream.watermark(regclass, regclass)
+	IS 'the same for the view with that state table, whose last windows may close when the stream is idle';
 
 CREATE VIEW stream.partitions AS
 	SELECT stream, partition, worker_pid, next_offset, high_watermark, lag,

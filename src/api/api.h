@@ -22,6 +22,9 @@ extern void se_api_check_view_options(const Jsonb *options);
 /* A span of time that is not negative and whose length is known. */
 extern void se_api_check_interval(const char *argument, const Interval *span);
 
+/* An option that is true or false; absent: false. */
+extern bool se_api_bool_option(const Jsonb *options, const char *name);
+
 /* One of a fixed set of words; the error names them. */
 extern void se_api_check_choice(const char *argument, const char *value,
 								const char *const *choices);

@@ -136,6 +136,7 @@ se_sql_create_view(PG_FUNCTION_ARGS)
 	stream = se_plan_find_stream(request.query);
 	definition = se_api_lock_stream(stream);
 	request.append = strcmp(view.emit, "append") == 0;
+	request.close_on_idle = se_api_bool_option(view.options, "close_on_idle");
 	request.keep_late = keeps_late_rows(view.options);
 	request.watermark = definition->watermark_delay != NULL;
 	request.lateness_us =
@@ -156,6 +157,8 @@ se_sql_create_view(PG_FUNCTION_ARGS)
 	view.merge_sql = plan->merge_sql;
 	view.late_sql = plan->late_sql;
 	view.late_rows = plan->late_rows;
+	view.ends_sql = plan->ends_sql;
+	view.idle_watermark = DT_NOBEGIN;
 	view.serial = plan->serial;
 	view.partition_span = plan->partition_span;
 	view.window_reach = plan->window_reach;

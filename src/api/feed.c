@@ -175,6 +175,7 @@ feed(Oid relid, SeRecord *records, int n)
 
 	se_security_become(se_security_owner(relid), &saved);
 	ingest = se_ingest_open(relid, jsonb_header, jsonb_headers);
+	se_ingest_close_idle(ingest);
 	progress = se_progress_create(se_ingest_stream(ingest));
 	load_positions(progress, records, n);
 	number_records(progress, records, n);

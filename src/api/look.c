@@ -29,6 +29,7 @@ PG_FUNCTION_INFO_V1(se_sql_get_status);
 PG_FUNCTION_INFO_V1(se_sql_get_partitions);
 PG_FUNCTION_INFO_V1(se_sql_get_views);
 PG_FUNCTION_INFO_V1(se_sql_watermark);
+PG_FUNCTION_INFO_V1(se_sql_watermark_of_view);
 
 static bool
 may_see(Oid relid)
@@ -306,6 +307,18 @@ se_sql_get_views(PG_FUNCTION_ARGS)
 			put_view(rsinfo, view);
 	}
 	return (Datum) 0;
+}
+
+/* stream.watermark(stream, state) */
+Datum
+se_sql_watermark_of_view(PG_FUNCTION_ARGS)
+{
+	SeStream   *stream = se_catalog_get_stream(PG_GETARG_OID(0), false);
+	TimestampTz idle = se_catalog_idle_watermark(PG_GETARG_OID(1),
+												 GetActiveSnapshot());
+
+	PG_RETURN_TIMESTAMPTZ(Max(idle, se_watermark_closed(stream,
+														GetActiveSnapshot())));
 }
 
 /* stream.watermark(stream): as of the query's snapshot, for views. */

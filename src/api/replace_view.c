@@ -69,6 +69,7 @@ se_sql_replace_view(PG_FUNCTION_ARGS)
 	request.query = query;
 	request.append = strcmp(view->emit, "append") == 0;
 	request.watermark = view->late_sql != NULL;
+	request.close_on_idle = view->ends_sql != NULL;
 	request.ttl_us = view->state_ttl ? se_window_duration(view->state_ttl) : -1;
 	request.lateness_us =
 		se_window_duration(view->allowed_lateness ? view->allowed_lateness :

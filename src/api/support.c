@@ -143,7 +143,7 @@ se_api_check_stream_options(const Jsonb *options, const char *format)
 void
 se_api_check_view_options(const Jsonb *options)
 {
-	static const char *const names[] = {"late_rows", NULL};
+	static const char *const names[] = {"late_rows", "close_on_idle", NULL};
 
 	check_options(options, names, NULL, NULL);
 }
@@ -160,4 +160,17 @@ se_api_check_interval(const char *argument, const Interval *span)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s must not be given in months", argument),
 				 errhint("Months differ in length; use days.")));
+}
+
+bool
+se_api_bool_option(const Jsonb *options, const char *name)
+{
+	char	   *text = se_catalog_option(options, name);
+	bool		result = false;
+
+	if (text != NULL && !parse_bool(text, &result))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"%s\" must be true or false", name)));
+	return result;
 }

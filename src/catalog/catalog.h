@@ -72,6 +72,9 @@ typedef struct SeView
 								 * for all their windows; NULL: none can */
 	bool		serial;			/* merges of two workers would clash */
 	Oid			late_rows;		/* name_late_rows; InvalidOid: they are counted */
+	char	   *ends_sql;		/* plan/ wrote it: the end of the last window;
+								 * NULL: it does not close when all is idle */
+	TimestampTz idle_watermark; /* the view's own when it did; DT_NOBEGIN */
 	char	   *emit;			/* update, append */
 	Interval   *state_ttl;		/* NULL: kept for ever */
 	Interval   *partition_span; /* NULL: the state is not partitioned */
@@ -100,10 +103,15 @@ typedef struct SeView
 #define SE_SESSION_FIRST "se_first"
 #define SE_UPDATED_COLUMN "updated_at"
 
-/* How state tables, or their partitions, are stored: see plan/relations.c. */
-#define SE_STATE_OPTIONS \
-	"fillfactor = 70, autovacuum_vacuum_threshold = 1000, " \
-	"autovacuum_vacuum_scale_factor = 0.05"
+/*
+ * How state tables, or their partitions, are stored: see plan/relations.c.
+ * Groups without a window may all be updated by each batch: a page has room for
+ * two versions of each row, so that all updates are HOT.
+ */
+#define SE_STATE_VACUUM \
+	"autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.05"
+#define SE_STATE_OPTIONS "fillfactor = 70, " SE_STATE_VACUUM
+#define SE_STATE_OPTIONS_UNWINDOWED "fillfactor = 45, " SE_STATE_VACUUM
 
 /*
  * The row type of se_batch: the stream's columns, then the record's partition
@@ -146,6 +154,10 @@ extern void se_catalog_advance_partition(const SePartition *partition,
 extern void se_catalog_add_view(const SeView *view);
 extern SeView *se_catalog_get_view(Oid relid, bool missing_ok);
 extern void se_catalog_set_view_query(Oid relid, const char *query);
+/* Without news for those who keep the view open. */
+extern void se_catalog_set_idle_watermark(Oid relid, TimestampTz watermark);
+/* Of the view with that state, as of a snapshot; NULL: what is committed. */
+extern TimestampTz se_catalog_idle_watermark(Oid state, Snapshot snapshot);
 extern List *se_catalog_list_views(Oid stream); /* of SeView; InvalidOid: all */
 
 /*

@@ -14,7 +14,7 @@
 #include "utils/relcache.h"
 #include "utils/snapshot.h"
 
-#define SE_MAX_COLUMNS 20
+#define SE_MAX_COLUMNS 32
 
 /* One of our tables, open, with a scan over its primary key or all of it. */
 typedef struct SeRowScan

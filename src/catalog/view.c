@@ -19,7 +19,8 @@
 enum
 {
 	COL_VIEW, COL_STREAM, COL_STATE, COL_KIND, COL_QUERY, COL_DELTA_SQL,
-	COL_MERGE_SQL, COL_LATE_SQL, COL_LATE_ROWS, COL_SERIAL, COL_EMIT,
+	COL_MERGE_SQL, COL_LATE_SQL, COL_LATE_ROWS, COL_ENDS_SQL,
+	COL_IDLE_WATERMARK, COL_SERIAL, COL_EMIT,
 	COL_STATE_TTL, COL_PARTITION_SPAN, COL_WINDOW_REACH,
 	COL_ALLOWED_LATENESS, COL_OPTIONS,
 	NCOLS
@@ -43,6 +44,11 @@ se_catalog_add_view(const SeView *v)
 		values[COL_LATE_SQL] = CStringGetTextDatum(v->late_sql);
 	isnull[COL_LATE_ROWS] = !OidIsValid(v->late_rows);
 	values[COL_LATE_ROWS] = ObjectIdGetDatum(v->late_rows);
+	isnull[COL_ENDS_SQL] = (v->ends_sql == NULL);
+	if (v->ends_sql)
+		values[COL_ENDS_SQL] = CStringGetTextDatum(v->ends_sql);
+	isnull[COL_IDLE_WATERMARK] = TIMESTAMP_IS_NOBEGIN(v->idle_watermark);
+	values[COL_IDLE_WATERMARK] = TimestampTzGetDatum(v->idle_watermark);
 	values[COL_SERIAL] = BoolGetDatum(v->serial);
 	values[COL_EMIT] = CStringGetTextDatum(v->emit);
 	isnull[COL_STATE_TTL] = (v->state_ttl == NULL);
@@ -70,6 +76,13 @@ copy_interval(SeRowScan *rows, int column)
 	return copy;
 }
 
+static TimestampTz
+idle_watermark(SeRowScan *rows)
+{
+	return rows->isnull[COL_IDLE_WATERMARK] ? DT_NOBEGIN :
+		DatumGetTimestampTz(rows->values[COL_IDLE_WATERMARK]);
+}
+
 static SeView *
 make_view(SeRowScan *rows)
 {
@@ -85,6 +98,8 @@ make_view(SeRowScan *rows)
 	v->late_sql = se_row_text(rows, COL_LATE_SQL);
 	if (!rows->isnull[COL_LATE_ROWS])
 		v->late_rows = DatumGetObjectId(rows->values[COL_LATE_ROWS]);
+	v->ends_sql = se_row_text(rows, COL_ENDS_SQL);
+	v->idle_watermark = idle_watermark(rows);
 	v->serial = DatumGetBool(rows->values[COL_SERIAL]);
 	v->emit = se_row_text(rows, COL_EMIT);
 	v->state_ttl = copy_interval(rows, COL_STATE_TTL);
@@ -125,6 +140,35 @@ se_catalog_set_view_query(Oid relid, const char *query)
 	se_row_update(&rows);
 	se_row_end(&rows);
 	CommandCounterIncrement();
+}
+
+void
+se_catalog_set_idle_watermark(Oid relid, TimestampTz watermark)
+{
+	SeRowScan	rows;
+
+	se_row_begin(&rows, TABLE, RowExclusiveLock, 1, relid, 0);
+	if (!se_row_next(&rows))
+		elog(ERROR, "continuous view %u has no row", relid);
+	rows.values[COL_IDLE_WATERMARK] = TimestampTzGetDatum(watermark);
+	rows.isnull[COL_IDLE_WATERMARK] = false;
+	se_row_update(&rows);
+	se_row_end(&rows);
+	CommandCounterIncrement();
+}
+
+TimestampTz
+se_catalog_idle_watermark(Oid state, Snapshot snapshot)
+{
+	SeRowScan	rows;
+	TimestampTz result = DT_NOBEGIN;
+
+	se_row_begin_at(&rows, TABLE, AccessShareLock, 0, InvalidOid, 0, snapshot);
+	while (se_row_next(&rows))
+		if (DatumGetObjectId(rows.values[COL_STATE]) == state)
+			result = idle_watermark(&rows);
+	se_row_end(&rows);
+	return result;
 }
 
 List *

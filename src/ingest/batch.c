@@ -391,6 +391,11 @@ se_ingest_begin(SeIngest *ingest, SeProgress *progress, bool careful,
 		if (ingest->views[i].view->relid == only_view)
 			ingest->only_name = ingest->views[i].name;
 	ingest->watermark = se_watermark_next(ingest->stream);
+	ingest->closed_idle = false;
+	for (int i = 0; i < ingest->n_views; i++)
+		if (ingest->views[i].view->ends_sql)
+			ingest->views[i].idle_watermark =
+				se_catalog_idle_watermark(ingest->views[i].view->state, NULL);
 	if (progress)
 		progress->watermark = ingest->watermark;
 	PushActiveSnapshot(GetTransactionSnapshot());

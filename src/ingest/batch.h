@@ -24,6 +24,7 @@ typedef struct SeViewTarget
 	int64		rows;
 	int64		groups;
 	int64		late_rows;
+	TimestampTz idle_watermark; /* the view's own, or DT_NOBEGIN */
 	int64		lateness_us;	/* how long windows stay open */
 } SeViewTarget;
 
@@ -65,6 +66,7 @@ struct SeIngest
 	List	   *rejects;		/* not written yet */
 	int			n_rejects;		/* of the batch */
 	int64		bytes;
+	bool		closed_idle;	/* since the last batch */
 	TimestampTz watermark;		/* of the stream, that the batch goes by */
 	SeProgress *progress;
 	bool		stage_rows;

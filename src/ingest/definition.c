@@ -102,6 +102,7 @@ open_views(SeIngest *ingest)
 
 		target->view = lfirst(lc);
 		target->state = se_state_open(target->view);
+		target->idle_watermark = DT_NOBEGIN;
 		target->lateness_us =
 			se_window_duration(target->view->allowed_lateness ?
 						target->view->allowed_lateness :

@@ -85,6 +85,9 @@ extern TimestampTz se_watermark_next(const SeStream *stream);
 extern TimestampTz se_watermark_closed(const SeStream *stream,
 									   Snapshot snapshot);
 
+/* Has no partition of the stream anything to say any more? */
+extern bool se_watermark_all_idle(const SeStream *stream);
+
 /* Does the partition hold back the others? */
 extern bool se_watermark_is_idle(const SeStream *stream,
 								 const SePartition *partition);
@@ -160,6 +163,11 @@ extern SeStream *se_ingest_stream(SeIngest *ingest);
 extern SeStreamStats *se_ingest_stats(SeIngest *ingest);
 extern SeStaging *se_ingest_staging(SeIngest *ingest);
 extern SeLimits *se_ingest_limits(SeIngest *ingest);
+/*
+ * When the whole stream is idle, closes the last windows of views that ask for
+ * it.  Between batches, in a transaction; gives up when a batch is running.
+ */
+extern void se_ingest_close_idle(SeIngest *ingest);
 /* Lets views go of groups by their state_ttl; in a transaction. */
 extern void se_ingest_expire(SeIngest *ingest, TimestampTz watermark);
 /* Has it a view whose windows close, or groups leave? */

@@ -17,6 +17,7 @@
 #include "access/xact.h"
 #include "common/int.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
@@ -27,10 +28,11 @@
 static TimestampTz
 closed_to(const SeIngest *ingest, const SeViewTarget *target)
 {
+	TimestampTz watermark = Max(ingest->watermark, target->idle_watermark);
 	TimestampTz result;
 
-	if (TIMESTAMP_NOT_FINITE(ingest->watermark) ||
-		pg_sub_s64_overflow(ingest->watermark, target->lateness_us, &result) ||
+	if (TIMESTAMP_NOT_FINITE(watermark) ||
+		pg_sub_s64_overflow(watermark, target->lateness_us, &result) ||
 		!IS_VALID_TIMESTAMP(result))
 		return DT_NOBEGIN;
 	return result;
@@ -143,4 +145,40 @@ se_ingest_expire(SeIngest *ingest, TimestampTz watermark)
 {
 	for (int i = 0; i < ingest->n_views; i++)
 		se_state_expire(ingest->views[i].state, watermark);
+}
+
+static void
+close_last_windows(SeIngest *ingest, SeViewTarget *target)
+{
+	TimestampTz end = se_state_last_end(target->state);
+	TimestampTz watermark;
+
+	if (TIMESTAMP_NOT_FINITE(end) ||
+		pg_add_s64_overflow(end, target->lateness_us, &watermark) ||
+		!IS_VALID_TIMESTAMP(watermark) ||
+		watermark <= se_watermark_next(ingest->stream) ||
+		watermark <= se_catalog_idle_watermark(target->view->state, NULL))
+		return;
+	se_catalog_set_idle_watermark(target->view->relid, watermark);
+}
+
+void
+se_ingest_close_idle(SeIngest *ingest)
+{
+	bool		wanted = false;
+
+	for (int i = 0; i < ingest->n_views; i++)
+		wanted |= ingest->views[i].view->ends_sql != NULL;
+	if (!wanted || ingest->closed_idle ||
+		!se_watermark_all_idle(ingest->stream))
+		return;
+	/* until we commit, no other worker begins a batch */
+	if (!ConditionalLockRelationOid(ingest->stream->relid,
+									ShareRowExclusiveLock) ||
+		!se_watermark_all_idle(ingest->stream))
+		return;
+	for (int i = 0; i < ingest->n_views; i++)
+		if (ingest->views[i].view->ends_sql)
+			close_last_windows(ingest, &ingest->views[i]);
+	ingest->closed_idle = true;
 }

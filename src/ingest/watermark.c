@@ -46,6 +46,25 @@ se_watermark_is_idle(const SeStream *stream, const SePartition *partition)
 	return stats && pg_atomic_read_u32(&stats->idle) != 0;
 }
 
+bool
+se_watermark_all_idle(const SeStream *stream)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	List	   *partitions = se_catalog_list_partitions(stream->relid);
+	ListCell   *lc;
+
+	foreach(lc, partitions)
+	{
+		SePartition *p = lfirst(lc);
+
+		/* the worker's flag may be a moment old, the row is not */
+		if (!se_watermark_is_idle(stream, p) ||
+			p->last_record_at >= now - se_window_duration(stream->idle_timeout))
+			return false;
+	}
+	return partitions != NIL;
+}
+
 TimestampTz
 se_watermark_next(const SeStream *stream)
 {

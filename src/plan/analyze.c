@@ -163,9 +163,11 @@ se_plan_create_view(const SeViewRequest *request)
 	int			settings;
 
 	settings = se_sql_settings_begin();
-	plan->state = se_plan_make_state(request, split);
+	plan->state = se_plan_make_state(request, sq, split);
 	if (plan->late_sql && request->keep_late)
 		plan->late_rows = se_plan_make_late_rows(request, sq, plan->state);
+	if (request->close_on_idle)
+		plan->ends_sql = se_plan_ends_sql(sq, split);
 	plan->merge_sql = plan->serial ? se_plan_merge_sessions_sql(sq, split) :
 		se_plan_merge_sql(sq, split);
 	plan->view = se_plan_make_view(request, sq, split, plan->state);

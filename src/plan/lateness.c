@@ -378,7 +378,7 @@ se_plan_drop_late(SeQuery *sq, SeSplit *split, SeViewPlan *plan)
 
 char *
 se_plan_closed_condition(const SeQuery *sq, const SeViewRequest *request,
-						 const char *window_end)
+						 Oid state, const char *window_end)
 {
 	Oid			type = exprType(se_plan_window_time(sq));
 	char	   *schema = get_namespace_name(get_rel_namespace(sq->stream));
@@ -387,8 +387,15 @@ se_plan_closed_condition(const SeQuery *sq, const SeViewRequest *request,
 	Interval	lateness = {.time = request->lateness_us};
 	char	   *watermark;
 
-	watermark = psprintf("(SELECT stream.watermark(%s::pg_catalog.regclass))",
-						 quote_literal_cstr(name));
+	name = psprintf("%s::pg_catalog.regclass", quote_literal_cstr(name));
+	if (request->close_on_idle)
+	{
+		schema = get_namespace_name(get_rel_namespace(state));
+		name = psprintf("%s, %s::pg_catalog.regclass", name,
+						quote_literal_cstr(quote_qualified_identifier(schema,
+																	  get_rel_name(state))));
+	}
+	watermark = psprintf("(SELECT stream.watermark(%s))", name);
 	if (type == TIMESTAMPOID)
 		watermark = psprintf("pg_catalog.timezone('UTC', %s)", watermark);
 	return psprintf("%s + %s <= %s", window_end,

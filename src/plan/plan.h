@@ -20,6 +20,7 @@ typedef struct SeViewRequest
 	const char *name;
 	const char *query;			/* the user's text */
 	bool		append;			/* show windows when they are closed */
+	bool		close_on_idle;	/* the last windows, too */
 	bool		keep_late;		/* late rows, else they are counted */
 	bool		watermark;		/* the stream has one */
 	int64		lateness_us;	/* how long windows stay open */
@@ -35,6 +36,7 @@ typedef struct SeViewPlan
 	Interval   *window_reach;
 	bool		serial;			/* merges of two workers would clash */
 	Oid			late_rows;		/* relid of the table of late rows, or none */
+	char	   *ends_sql;		/* the end of the last window; or NULL */
 	char	   *late_sql;		/* reads SE_BATCH_NAME; NULL: no row is late */
 	char	   *delta_sql;		/* reads SE_BATCH_NAME */
 	char	   *merge_sql;		/* reads SE_DELTA_NAME */

@@ -125,7 +125,8 @@ extern Node *se_plan_grouping_value(const GroupingFunc *grouping,
 
 /* relations.c */
 extern void se_plan_execute(const char *sql);
-extern Oid	se_plan_make_state(const SeViewRequest *request, SeSplit *split);
+extern Oid	se_plan_make_state(const SeViewRequest *request, const SeQuery *sq,
+							  SeSplit *split);
 extern Oid	se_plan_make_view(const SeViewRequest *request, SeQuery *sq,
 							  SeSplit *split, Oid state);
 /* What the view reads: the user's columns from the state table. */
@@ -155,6 +156,8 @@ extern void se_plan_use_panes(SeQuery *sq, Query *delta);
 /* What the view reads as "s": the state table, or its panes as windows. */
 extern char *se_plan_state_source(const SeViewRequest *request, SeQuery *sq,
 								  SeSplit *split, Oid state);
+/* SELECT the end of the last window that the state has. */
+extern char *se_plan_ends_sql(const SeQuery *sq, const SeSplit *split);
 /* The window's end from the columns of the state table "s". */
 extern char *se_plan_window_end(const SeQuery *sq, const SeSplit *split);
 extern Const *se_plan_interval_const(const Interval *value);
@@ -192,7 +195,7 @@ extern void se_plan_drop_late(SeQuery *sq, SeSplit *split, SeViewPlan *plan);
 /* True in SQL when the window that ends there is closed. */
 extern char *se_plan_closed_condition(const SeQuery *sq,
 									  const SeViewRequest *request,
-									  const char *window_end);
+									  Oid state, const char *window_end);
 extern Oid	se_plan_make_late_rows(const SeViewRequest *request,
 								   const SeQuery *sq, Oid state);
 

@@ -339,6 +339,11 @@ se_plan_refuse_emit(SeQuery *sq, const SeViewRequest *request,
 {
 	ListCell   *lc;
 
+	if (request->close_on_idle && (!windowed || !request->watermark))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("close_on_idle needs a window among the group keys and a stream with a watermark"),
+				 errdetail("Without them no window closes.")));
 	if (!request->append)
 		return;
 	if (!windowed)

@@ -9,7 +9,7 @@
  *		name		  the user's columns: final functions and expressions
  *
  * The state table is unique on the keys, NULLs being equal as in GROUP BY.
- * No index holds a state column and a third of each page stays free, so that
+ * No index holds a state column and a part of each page stays free, so that
  * the merge's updates are HOT.  Both are made by SQL as the current user, in
  * the caller's transaction.
  *
@@ -81,7 +81,8 @@ append_column(StringInfo buf, const char *name, Oid type, int32 typmod,
 }
 
 Oid
-se_plan_make_state(const SeViewRequest *request, SeSplit *split)
+se_plan_make_state(const SeViewRequest *request, const SeQuery *sq,
+				   SeSplit *split)
 {
 	char	   *name = makeObjectName(request->name, NULL, "state");
 	StringInfoData sql;
@@ -123,7 +124,9 @@ se_plan_make_state(const SeViewRequest *request, SeSplit *split)
 		appendStringInfo(&sql, ")) PARTITION BY RANGE (%s)",
 						 quote_identifier(split->partition_key->column));
 	else
-		appendStringInfo(&sql, ")) USING heap WITH (%s)", SE_STATE_OPTIONS);
+		appendStringInfo(&sql, ")) USING heap WITH (%s)",
+						 se_plan_is_windowed(sq, split) ? SE_STATE_OPTIONS :
+						 SE_STATE_OPTIONS_UNWINDOWED);
 	se_plan_execute(sql.data);
 	return get_relname_relid(name, get_namespace_oid(request->schema, false));
 }
@@ -286,7 +289,7 @@ se_plan_view_select(const SeViewRequest *request, SeQuery *sq,
 		(sq->window.panes == NULL || se_plan_has_sessions(sq)))
 	{
 		appendStringInfo(&sql, " WHERE %s",
-						 se_plan_closed_condition(sq, request,
+						 se_plan_closed_condition(sq, request, state,
 												  se_plan_window_end(sq, split)));
 		where = "AND";
 	}

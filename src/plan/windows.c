@@ -427,6 +427,24 @@ se_plan_window_end(const SeQuery *sq, const SeSplit *split)
 }
 
 char *
+se_plan_ends_sql(const SeQuery *sq, const SeSplit *split)
+{
+	const char *end = "w.window_end";
+	char	   *windows = "";
+
+	if (sq->window.panes == NULL || split->session_end)
+		end = se_plan_window_end(sq, split);
+	else
+		windows = psprintf(", stream.%s(%s, %s) w", sq->window.function,
+						   pane_moment(sq, split),
+						   se_plan_window_arguments(&sq->window));
+	if (exprType(se_plan_window_time(sq)) == TIMESTAMPOID)
+		end = psprintf("pg_catalog.timezone('UTC', %s)", end);
+	return psprintf("SELECT pg_catalog.max(%s) FROM " SE_STATE_TOKEN " s%s"
+					" WHERE pg_catalog.isfinite(%s)", end, windows, end);
+}
+
+char *
 se_plan_state_source(const SeViewRequest *request, SeQuery *sq,
 					 SeSplit *split, Oid state)
 {
@@ -477,7 +495,8 @@ se_plan_state_source(const SeViewRequest *request, SeQuery *sq,
 						 split->late_after->column);
 	if (request->append)
 		appendStringInfo(&sql, " AND %s",
-						 se_plan_closed_condition(sq, request, "w.window_end"));
+						 se_plan_closed_condition(sq, request, state,
+												  "w.window_end"));
 	appendStringInfo(&sql, " GROUP BY %s)", groups.data);
 	return sql.data;
 }

@@ -52,6 +52,7 @@ struct SeViewState
 	MemoryContextCallback callback;
 	SeBatchQuery *delta;
 	Sink		merge;
+	char	   *ends_sql;		/* or NULL */
 	SeExpiry   *expiry;			/* NULL: groups stay for ever */
 	Oid			serial;			/* locked while it is merged into; or none */
 	SeBatchQuery *late;			/* NULL: no row can be late */
@@ -117,6 +118,8 @@ se_state_open(const SeView *view)
 													 view->state),
 										  view->stream);
 	state->expiry = se_expiry_create(view);
+	if (view->ends_sql)
+		state->ends_sql = with_state(view->ends_sql, view->state);
 	state->serial = view->serial ? view->state : InvalidOid;
 	state->keep_late.relation = SE_LATE_NAME;
 	if (OidIsValid(view->late_rows))
@@ -246,4 +249,27 @@ se_state_expire(SeViewState *state, TimestampTz watermark)
 {
 	if (state->expiry)
 		se_expiry_run(state->expiry, watermark);
+}
+
+TimestampTz
+se_state_last_end(SeViewState *state)
+{
+	TimestampTz result = DT_NOBEGIN;
+	int			settings = se_sql_settings_begin();
+
+	if (SPI_connect() != SPI_OK_CONNECT ||
+		SPI_execute(state->ends_sql, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not execute \"%s\"", state->ends_sql);
+	if (SPI_processed > 0)
+	{
+		bool		isnull;
+		Datum		end = SPI_getbinval(SPI_tuptable->vals[0],
+										SPI_tuptable->tupdesc, 1, &isnull);
+
+		if (!isnull)
+			result = DatumGetTimestampTz(end);
+	}
+	SPI_finish();
+	se_sql_settings_end(settings);
+	return result;
 }

@@ -36,6 +36,9 @@ extern SeViewState *se_state_open(const SeView *view);
 extern int64 se_state_apply(SeViewState *state, const SeRowRange *range,
 							TimestampTz closed_to, int64 *late_rows);
 
+/* The end of the last window that the state has, DT_NOBEGIN: it has none. */
+extern TimestampTz se_state_last_end(SeViewState *state);
+
 /*
  * Lets go of groups that the stream's watermark has passed by more than the
  * view's state_ttl.  In a transaction, as the stream's owner.

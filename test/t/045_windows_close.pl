@@ -24,6 +24,10 @@ $node->sql(qq{
 	SELECT stream.create_view('final',
 		\$\$SELECT k, window_start, window_end, count(*) AS n, sum(v) AS total, max(seq) AS last
 		FROM events, stream.tumble(ts, '10 s') GROUP BY 1, 2, 3\$\$, emit => 'append');
+	SELECT stream.create_view('whole',
+		\$\$SELECT k, window_start, count(*) AS n, sum(v) AS total, max(seq) AS last
+		FROM events, stream.tumble(ts, '10 s') GROUP BY 1, 2\$\$, emit => 'append',
+		options => '{"close_on_idle": true}');
 	SELECT stream.create_view('young',
 		\$\$SELECT window_start, count(*) AS n FROM events, stream.hop(ts, '2 s', '10 s') GROUP BY 1\$\$,
 		state_ttl => '40 s');
@@ -48,6 +52,12 @@ isnt($expected, '', 'there are some');
 is($node->sql('SELECT sum(n) FROM visits'), '20000', 'each record is in one session');
 is($node->sql(q{SELECT count(*) FROM (SELECT k, window_start, lag(window_start) OVER (PARTITION BY k ORDER BY window_start) AS before
 		FROM visits) AS v WHERE window_start - before <= '1 s'}), '0', 'sessions are a gap apart');
+
+# When the stream is idle the last windows close, in the view that asks for it.
+$node->wait_for('SELECT sum(n) = 20000 FROM whole', 'the last windows to close');
+is($node->sql(q{SELECT k, (extract(epoch FROM window_start) * 1000)::bigint, n, total, last
+	FROM whole ORDER BY k COLLATE "C", window_start}), $kafka->fold('events', '--window', 10000),
+	'all windows, when the stream is idle');
 
 # Only what is younger than the time to live is left, in few partitions.
 $node->wait_for(qq{SELECT min(window_start) > timestamptz '$watermark' - interval '80 s' FROM young},
