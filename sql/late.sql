@@ -119,6 +119,7 @@ SELECT to_regclass('v_state'), to_regclass('v_late_rows');
 -- refused
 SELECT stream.create_view('r', 'SELECT k, count(*) FROM s GROUP BY k', emit => 'append');
 SELECT stream.create_view('r', $$SELECT date_trunc('hour', window_start), count(*) FROM s, stream.tumble(at, '5 s') GROUP BY 1$$, emit => 'append');
+SELECT stream.create_view('r', $$SELECT window_start, count(*) FROM s, stream.cumulate(at, '5 s', '15 s') GROUP BY 1$$, emit => 'append');
 SELECT stream.create_view('r', 'SELECT count(*) FROM s', emit => 'complete');
 SELECT stream.create_view('r', 'SELECT count(*) FROM s', options => '{"late_rows": "drop"}');
 SELECT stream.create_view('r', 'SELECT count(*) FROM s', options => '{"late": "keep"}');
