@@ -75,6 +75,13 @@ TABLE filtered;
 SELECT "row" FROM filtered_late_rows;
 SELECT message, view_name FROM s_dead_letters;
 
+-- the stream is not the first in FROM
+SELECT stream.create_view('joined', $$SELECT window_start, x, count(*) AS n FROM (VALUES ('y'), ('x')) AS t (x) JOIN s ON k = x,
+	stream.tumble(at, '5 s') GROUP BY 1, 2$$);
+CALL feed('00:02 x', '00:03 a', '00:41 y');
+TABLE joined;
+SELECT event_time, "row" FROM joined_late_rows;
+
 -- columns that were dropped or are composite, timestamps without time zone
 SELECT stream.create_stream('plain', 'gone int, at timestamp, j jsonb, a int[]', event_time => 'at', watermark_delay => '1 s');
 ALTER TABLE plain DROP COLUMN gone;
@@ -119,6 +126,7 @@ SELECT to_regclass('v_state'), to_regclass('v_late_rows');
 -- refused
 SELECT stream.create_view('r', 'SELECT k, count(*) FROM s GROUP BY k', emit => 'append');
 SELECT stream.create_view('r', $$SELECT date_trunc('hour', window_start), count(*) FROM s, stream.tumble(at, '5 s') GROUP BY 1$$, emit => 'append');
+SELECT stream.create_view('r', $$SELECT window_start, count(*) FROM s, stream.cumulate(at, '5 s', '15 s') GROUP BY 1$$, emit => 'append');
 SELECT stream.create_view('r', 'SELECT count(*) FROM s', emit => 'complete');
 SELECT stream.create_view('r', 'SELECT count(*) FROM s', options => '{"late_rows": "drop"}');
 SELECT stream.create_view('r', 'SELECT count(*) FROM s', options => '{"late": "keep"}');

@@ -329,7 +329,8 @@ se_plan_batch_column(SeQuery *sq, Query *query, Var *column)
 	List	   *path = find_path(sq, list_make1(query), &entries);
 	Var		   *var = copyObject(column);
 
-	var->varno = linitial_int(entries);
+	/* the deparser goes by the syntactic one */
+	var->varno = var->varnosyn = linitial_int(entries);
 	for (int i = 1; i < list_length(path); i++)
 	{
 		Query	   *inner = list_nth_node(Query, path, i - 1);

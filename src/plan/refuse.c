@@ -332,6 +332,28 @@ se_plan_refuse_keys(SeQuery *sq, SeSplit *split)
 			   errhint("Use functions declared STABLE or IMMUTABLE."));
 }
 
+/* Windows of cumulate that share their start close one after the other. */
+static void
+refuse_shared_start(SeQuery *sq, const SeSplit *split)
+{
+	const SeKey *start = NULL;
+	ListCell   *lc;
+
+	foreach(lc, split->keys)
+	{
+		int			bound = se_plan_key_is_bound(sq, lfirst(lc));
+
+		if (bound == 2)
+			return;
+		if (bound == 1)
+			start = lfirst(lc);
+	}
+	refuse(sq, exprLocation((Node *) start->tle->expr),
+		   errmsg("emit \"append\" needs window_end of stream.cumulate among the group keys"),
+		   errdetail("Windows that share their start close one after the other: their row would change after it has appeared."),
+		   errhint("Add window_end to GROUP BY, or use emit => 'update'."));
+}
+
 /* What asks for windows that close. */
 void
 se_plan_refuse_emit(SeQuery *sq, const SeViewRequest *request,
@@ -359,6 +381,8 @@ se_plan_refuse_emit(SeQuery *sq, const SeViewRequest *request,
 				 errdetail("Without a watermark no window closes."),
 				 errhint("Create stream \"%s\" with watermark_delay, or use emit => 'update'.",
 						 get_rel_name(sq->stream))));
+	if (strcmp(sq->window.function, "cumulate") == 0)
+		refuse_shared_start(sq, split);
 	foreach(lc, split->keys)
 		if (se_plan_key_is_bound(sq, lfirst(lc)) > 0 &&
 			!se_plan_in_every_set(sq, lfirst(lc)))

@@ -23,6 +23,7 @@ class Row:
         self.time = time
         self.cells = cells
         self.partition = partition
+        self.offset = None			# feed.ingest gives it
 
 
 class Batch:
@@ -30,6 +31,7 @@ class Batch:
         self.rows = rows
         self.zone = None			# of the session that feeds it; None: the case's
         self.closed_to = None		# the watermark that it goes by; feed.watermarks
+        self.idle = []				# partitions that have been silent before it
         self.undone = undone		# fed twice: the first time is rolled back
         self.check = False			# whether views are compared after it
 
@@ -48,7 +50,7 @@ class Case:
         self.delay = rng.choice(DELAYS) if self.event_time and rng.random() < 0.5 else None
         batches = rng.choice([1, 2, 3, 5, 8, 20])
         self.queries = [
-            Query(rng, self.columns, "at", rng.choice([0, 0, 0, rng.randrange(batches)]))
+            Query(rng, self.columns, "at", self.time_type, rng.choice([0, 0, 0, rng.randrange(batches)]))
             for _ in range(rng.choice([1, 1, 2, 3]))]
         for query in self.queries:
             query.choose_lateness(rng, self.delay is not None)
@@ -63,6 +65,8 @@ class Case:
         self.covered.add("batches: %d" % batches)
         self.covered.add("watermark: " + (self.delay[1] if self.delay else "none"))
         self.covered.add("partitions: %d" % self.partitions)
+        if any(batch.idle for batch in self.batches):
+            self.covered.add("late: idle partitions")
         self.covered.update(*(q.covered for q in self.queries))
 
     # ---- rows ----
@@ -81,7 +85,7 @@ class Case:
             return None
         # infinite times cannot be subtracted, as queries over tumble do
         if not self.event_time and rng.random() < 0.02 and all(
-                q.window is None or q.window.is_shared for q in self.queries):
+                q.window is None or q.window.is_shared and not q.window.merges for q in self.queries):
             return INFINITY
         return rng.choice(moments) + rng.choice([0, 0, -1, 1, rng.randint(-10**6, 10**6),
                                                  rng.randint(-10**9, 10**9)])
@@ -108,9 +112,8 @@ class Case:
         if not closing or len(batches) < 2 or not rows or not batches[-1].rows:
             return
         query = rng.choice(closing)
-        step, offset = query.window.step, query.window.offset + query.window.size
         latest = max((row.time for row in rows if row.time is not None), default=self.base)
-        end = offset + (latest - offset) // step * step + rng.randint(1, 2) * step
+        end = query.window.end_after(rng, latest)
         cells = rng.choice(rows).cells
         for partition in range(self.partitions):
             batches[-2].rows.append(Row(
@@ -125,6 +128,9 @@ class Case:
             self._close_exactly(rng, batches)
         for batch in batches[:-1]:
             batch.check = rng.random() < 0.15
+        if self.delay and rng.random() < 0.3:
+            for batch in batches:
+                batch.idle = [p for p in range(self.partitions) if rng.random() < 0.3]
         batches[-1].check = True
         return batches
 

@@ -50,10 +50,17 @@ def ingest(case, batch, offsets):
     records = []
     for row in batch.rows:
         offset = offsets.get(row.partition, 0)
+        row.offset = offset
         offsets[row.partition] = offset + 1 + len(records) % 3
         records.append("(%d, %d, NULL, NULL, convert_to(%s, 'UTF8'), NULL)" % (
             row.partition, offset, quote(payload(case, row))))
     return "SELECT stream.ingest_records('s', ARRAY[%s]::stream.record[]);" % ",\n\t".join(records)
+
+
+def silence(batch):
+    """Makes partitions idle: their last record came long ago."""
+    return "UPDATE stream.catalog_partitions SET last_record_at = '2000-01-01' WHERE partition IN (%s);" % (
+        ", ".join(str(p) for p in batch.idle)) if batch.idle else ""
 
 
 def watermarks(case):
@@ -61,19 +68,27 @@ def watermarks(case):
 
     It is the least of the partitions' that have been seen, each the greatest
     event time less the delay, before the batch; it never goes back.  One that has
-    brought only dead letters has none yet, and holds it up.
+    brought only dead letters has none yet, and holds it up.  Idle ones do not
+    count, unless all are.
     """
     marks = {}
+    idle = set()
     closed_to = None
     for batch in case.batches:
+        idle.update(p for p in batch.idle if p in marks)
         if case.delay is None or not batch.rows:
             continue
-        if marks and None not in marks.values():
-            least = min(marks.values())
+        active = [mark for p, mark in marks.items() if p not in idle]
+        if not active:
+            # those of this batch that are new have no watermark
+            active = list(marks.values()) + [None for row in batch.rows if row.partition not in marks]
+        if active and None not in active:
+            least = min(active)
             closed_to = least if closed_to is None else max(least, closed_to)
         batch.closed_to = closed_to
         for row in batch.rows:
             marks.setdefault(row.partition, None)
+            idle.discard(row.partition)
             if row.time is not None:
                 mark = row.time - case.delay[0]
                 seen = marks[row.partition]

@@ -40,6 +40,8 @@ class Run:
     def count(self, case, verdict, checks):
         with self.lock:
             self.covered.update(case.covered)
+            if verdict.late:
+                self.covered["late: rows set aside"] += 1
             self.checks += checks
             self.rows += verdict.rows
             self.empty += verdict.good and verdict.rows == 0

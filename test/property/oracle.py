@@ -4,8 +4,10 @@ Schema "batch" has a table of the stream's name with the same rows, inserted as
 SQL literals.  With search_path on it the very text of the view's query is run,
 and compared with the view in both directions, and so are the columns' types.
 
-The table has two columns more, for which the oracle adds a condition.  batch_no
-is for views that were made after the first batches.
+The table has more columns, for which the oracle adds conditions.  batch_no is
+for views that were made after the first batches; partition_no, offset_no and
+as_json are the row's place and the row as late rows are kept.  What the stream is
+behind, as a sub-select, passes them on.
 
 The window functions themselves are checked apart: their windows of the rows'
 times must be those that windows.py has.
@@ -13,12 +15,16 @@ times must be those that windows.py has.
 closed_to is the watermark that the row's batch went by, NULL for none.  A view
 whose windows close leaves a row out of the windows for which it came too late:
 those with window_end + allowed_lateness <= closed_to.  With emit append it shows
-those up to the watermark of the last batch.
+those up to the watermark of the last batch.  A row that is late for all its
+windows must be in the view's table of late rows, and no other.
 
 Copyright (c) 2026, the stream_ext contributors
 """
+import sessions
 from feed import columns_sql
 from values import INFINITY, quote, time_text
+
+HIDDEN = ["batch_no", "closed_to", "partition_no", "offset_no", "as_json"]
 
 SETUP = """
 CREATE SCHEMA batch;
@@ -51,11 +57,12 @@ BEGIN
 		view);
 	DROP VIEW batch.want;
 END $$;
-"""
+""" + sessions.SETUP
 
 
 def create_table(case):
-    return "CREATE TABLE batch.s (%s, batch_no int, closed_to timestamptz);" % columns_sql(case)
+    return ("CREATE TABLE batch.s (%s, batch_no int, closed_to timestamptz, partition_no int, offset_no bigint,"
+            " as_json jsonb);" % columns_sql(case))
 
 
 def insert(case, number, batch):
@@ -64,17 +71,32 @@ def insert(case, number, batch):
         if case.is_dead(row):
             continue
         cells = [None if row.time is None else case.time_cell(row)] + row.cells
-        rows.append("(%s, %d, %s)" % (
+        rows.append("(%s, %d, %s, %d, %d)" % (
             ", ".join("NULL" if c is None else quote(c[1]) for c in cells), number,
-            "NULL" if batch.closed_to is None else quote(time_text(batch.closed_to, "+00"))))
-    return "INSERT INTO batch.s VALUES %s;" % ",\n\t".join(rows) if rows else ""
+            "NULL" if batch.closed_to is None else quote(time_text(batch.closed_to, "+00")),
+            row.partition, row.offset))
+    if not rows:
+        return ""
+    text = "INSERT INTO batch.s VALUES %s;" % ",\n\t".join(rows)
+    if any(query.closes for query in case.queries):
+        # now, as the time zone is the batch's
+        text += "\nUPDATE batch.s SET as_json = to_jsonb(s) %s WHERE batch_no = %d;" % (
+            " ".join("- '%s'" % name for name in HIDDEN), number)
+    return text
+
+
+def made_before(query):
+    return "%s.batch_no >= %d" % (query.name, query.since) if query.since else ""
 
 
 def condition(query, closed_to):
-    conditions = []
-    if query.since:
-        conditions.append("%s.batch_no >= %d" % (query.name, query.since))
-    if query.closes:
+    conditions = [made_before(query)] if query.since else []
+    if query.closes and query.window.merges:
+        if query.append:
+            conditions.append("%s + interval '%s' <= %s" % (
+                query.window.bound("window_end"), lateness(query),
+                "'-infinity'" if closed_to is None else quote(time_text(closed_to, "+00"))))
+    elif query.closes:
         end = query.window.bound("window_end")
         if query.lateness:
             end += " + interval '%s'" % query.lateness[1]
@@ -85,12 +107,51 @@ def condition(query, closed_to):
     return " AND ".join(conditions)
 
 
+def lateness(query):
+    return query.lateness[1] if query.lateness else "0"
+
+
 def checks(number, query, closed_to):
-    """Of the view and, if it has one, of its roll-up; windows are closed up to closed_to."""
+    """Of the view and, if it has one, of its roll-up and of its late rows.
+
+    Windows are closed up to closed_to.  Returns statements, and how many of them
+    are checks.
+    """
     _, over_all = query.rollup_sql("v%d" % number)
-    compared = [("v", query)] + ([("r", over_all)] if over_all else [])
-    return ["SELECT batch.check_view('%s%d', %s);" % (
-        kind, number, quote(q.sql(condition(query, closed_to)))) for kind, q in compared]
+    merges = query.window is not None and query.window.merges
+    window = sessions.lookup(query) if merges else None
+    statements = []
+    for kind, q in [("v%d", query)] + ([("r%d", over_all)] if over_all else []):
+        statements.append("SELECT batch.check_view('%s', %s);" % (
+            kind % number, quote(q.sql(condition(query, closed_to), HIDDEN, window))))
+    if query.closes:
+        statements.append(check_late_rows(number, query))
+    n = len(statements)
+    if merges:
+        statements = (["\\o /dev/null", sessions.find(query, made_before(query), lateness(query), HIDDEN), "\\o"] +
+                      statements + ["DROP TABLE batch.members;"])
+    return statements, n
+
+
+def check_late_rows(number, query):
+    end = query.window.bound("window_end")
+    conditions = [made_before(query)] if query.since else []
+    window = None
+    if query.window.merges:
+        window = sessions.lookup(query, late=True)
+    else:
+        # the last window, and it was closed
+        conditions += ["%s + interval '%s' <= %s.closed_to" % (end, lateness(query), query.name),
+                       "%s = (SELECT max(y.window_end) FROM %s)" % (end, query.window.call(query.time, " AS y"))]
+    items = [("%s.%s" % (query.name, name), column) for name, column in (
+        ("partition_no", '"partition"'), ("offset_no", '"offset"'))]
+    items += [(query.time, "event_time"), (query.window.bound("window_start"), "window_start"), (end, "window_end"),
+              ("%s.closed_to - interval '%s'" % (query.name, lateness(query)), "closed_to"),
+              (query.name + ".as_json", '"row"')]
+    want = query.select(items, " AND ".join(conditions), HIDDEN, window)
+    return ("CREATE VIEW late_%d AS SELECT %s FROM v%d_late_rows;\n"
+            "SELECT batch.check_view('late_%d', %s);\nDROP VIEW late_%d;" % (
+                number, ", ".join(column for _, column in items), number, number, quote(want), number))
 
 
 def check_dead_letters(case):

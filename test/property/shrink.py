@@ -25,7 +25,7 @@ def _queries(case):
 
 def _clauses(case):
     for i, query in enumerate(case.queries):
-        for clause in ("having", "where", "rollup"):
+        for clause in ("having", "where", "rollup", "sets", "around", "function", "join"):
             if getattr(query, clause) is not None:
                 smaller = copy.deepcopy(case)
                 setattr(smaller.queries[i], clause, None)
@@ -40,7 +40,10 @@ def _clauses(case):
 def _batches(case):
     for i, batch in enumerate(case.batches):
         smaller = copy.deepcopy(case)
-        if batch.undone:
+        if batch.idle:
+            smaller.batches[i].idle = []
+            yield smaller
+        elif batch.undone:
             smaller.batches[i].undone = False
             yield smaller
         elif i + 1 < len(case.batches):

@@ -56,6 +56,12 @@ def make_json(rng):
     return text, text
 
 
+def make_json_array(rng):
+    text = json.dumps([{"k": rng.choice(["a", "b", None]), "n": rng.randint(0, 3), "tags": rng.sample(
+        ["a", "A", "x y", "\u00e4"], rng.randint(0, 2))} for _ in range(rng.randint(0, 3))])
+    return text, text
+
+
 def make_array(rng):
     items = [rng.choice([None, 0, 1, 2, 7]) for _ in range(rng.randint(0, 3))]
     return json.dumps(items), "{%s}" % ",".join("NULL" if i is None else str(i) for i in items)
@@ -107,6 +113,7 @@ TYPES = [
     Type("uuid", "other", lambda r: string("%08x-0000-4000-8000-%012x" % (
         r.getrandbits(32), r.getrandbits(48)))),
     Type("jsonb", "json", make_json),
+    Type("jsonb", "jsonarray", make_json_array, "jsonb of arrays"),
     Type("int4[]", "array ordered", make_array),
     Type("inet", "other ordered", lambda r: string("10.0.0.%d" % r.randint(0, 255))),
     Type("char(5)", "other ordered", lambda r: string(r.choice(["a", "b", "A", "", "ab c"]))),
