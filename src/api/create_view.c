@@ -156,6 +156,7 @@ se_sql_create_view(PG_FUNCTION_ARGS)
 	view.merge_sql = plan->merge_sql;
 	view.late_sql = plan->late_sql;
 	view.late_rows = plan->late_rows;
+	view.distinct = plan->distinct;
 	view.serial = plan->serial;
 	view.partition_span = plan->partition_span;
 	view.window_reach = plan->window_reach;

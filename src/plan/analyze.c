@@ -146,6 +146,7 @@ se_plan_take_apart(const SeViewRequest *request, SeViewPlan *plan,
 		se_plan_drop_late(sq, split, plan);
 	if (request->ttl_us >= 0)
 		se_plan_use_ttl(sq, request, split, plan);
+	se_plan_use_distinct(sq, request, split);
 	if (plan->serial)
 		se_plan_use_sessions(sq, split);
 	plan->delta_sql = se_plan_deparse_delta(sq, split->delta);
@@ -166,6 +167,7 @@ se_plan_create_view(const SeViewRequest *request)
 	plan->state = se_plan_make_state(request, split);
 	if (plan->late_sql && request->keep_late)
 		plan->late_rows = se_plan_make_late_rows(request, sq, plan->state);
+	plan->distinct = se_plan_make_distinct(request, sq, split, plan->state);
 	plan->merge_sql = plan->serial ? se_plan_merge_sessions_sql(sq, split) :
 		se_plan_merge_sql(sq, split);
 	plan->view = se_plan_make_view(request, sq, split, plan->state);
