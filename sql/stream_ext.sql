@@ -77,9 +77,21 @@ CREATE TABLE stream.catalog_views (
 );
 COMMENT ON TABLE stream.catalog_views IS 'definitions of continuous views; change them with the functions of schema stream';
 
+CREATE TABLE stream.catalog_distinct (
+	view regclass NOT NULL,
+	number integer NOT NULL,
+	kept regclass NOT NULL,
+	values_sql text NOT NULL,
+	keep_sql text NOT NULL,
+	delta_sql text,
+	PRIMARY KEY (view, number)
+);
+COMMENT ON TABLE stream.catalog_distinct IS 'arguments of DISTINCT aggregates in continuous views, and the tables that keep their values';
+
 SELECT pg_catalog.pg_extension_config_dump('stream.catalog_streams', '');
 SELECT pg_catalog.pg_extension_config_dump('stream.catalog_partitions', '');
 SELECT pg_catalog.pg_extension_config_dump('stream.catalog_views', '');
+SELECT pg_catalog.pg_extension_config_dump('stream.catalog_distinct', '');
 
 /* ---------------------------------------------------------------------
  * Connections
@@ -299,13 +311,14 @@ COMMENT ON FUNCTION stream.get_views() IS 'what the view stream.views shows';
 
 CREATE VIEW stream.views AS
 	SELECT name, kind, stream,
-		coalesce((SELECT sum(pg_catalog.pg_stat_get_live_tuples(relid)) FROM pg_catalog.pg_partition_tree(state) WHERE isleaf)::bigint,
-			pg_catalog.pg_stat_get_live_tuples(state)) AS state_rows,
-		coalesce((SELECT sum(pg_catalog.pg_total_relation_size(relid)) FROM pg_catalog.pg_partition_tree(state) WHERE isleaf)::bigint,
-			pg_catalog.pg_total_relation_size(state)) AS state_bytes,
+		size.state_rows, size.state_bytes,
 		pg_catalog.round(batch_ms::numeric, 3) AS batch_ms,
 		late_rows, errors, query
-	FROM stream.get_views();
+	FROM stream.get_views(),
+		LATERAL (SELECT pg_catalog.sum(pg_catalog.pg_stat_get_live_tuples(t))::bigint AS state_rows,
+				pg_catalog.sum(pg_catalog.pg_total_relation_size(t))::bigint AS state_bytes
+			FROM (SELECT coalesce(leaf.relid, kept) FROM (SELECT state UNION ALL SELECT kept FROM stream.catalog_distinct WHERE view = name) AS of_view(kept)
+				LEFT JOIN LATERAL pg_catalog.pg_partition_tree(kept) AS leaf ON isleaf) AS tables(t)) AS size;
 COMMENT ON VIEW stream.views IS 'one row per continuous view: size of its state, time of its last batch, its query';
 
 CREATE FUNCTION stream.dashboard()

@@ -169,7 +169,7 @@ SELECT stream.drop('v');
 SELECT stream.create_view('v', 'SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY n) FROM ev');
 SELECT stream.create_view('v', 'SELECT mode() WITHIN GROUP (ORDER BY n) FROM ev');
 SELECT stream.create_view('v', 'SELECT rank(1) WITHIN GROUP (ORDER BY n) FROM ev');
-SELECT stream.create_view('v', 'SELECT count(DISTINCT k) FROM ev');
+SELECT stream.create_view('v', 'SELECT count(DISTINCT (k, n)) FROM ev');
 SELECT stream.create_view('v', 'SELECT max(k ORDER BY n) FROM ev');
 SELECT stream.create_view('v', 'SELECT json_agg(k) FROM ev');
 SELECT stream.create_view('v', 'SELECT no_combine(p) FROM ev');

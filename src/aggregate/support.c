@@ -367,8 +367,12 @@ se_sql_state_combine(PG_FUNCTION_ARGS)
 Datum
 se_sql_state_merge_step(PG_FUNCTION_ARGS)
 {
-	return combine(fcinfo, get_call(fcinfo, 1, 2, 3, false), fcinfo->args[0],
-				   fcinfo->args[2]);
+	SeAggCall  *call = get_call(fcinfo, 1, 2, 3, false);
+
+	/* the first state: there may be no NULL that the function can combine it with */
+	if (PG_ARGISNULL(0) && !PG_ARGISNULL(2))
+		PG_RETURN_DATUM(PG_GETARG_DATUM(2));
+	return combine(fcinfo, call, fcinfo->args[0], fcinfo->args[2]);
 }
 
 /*

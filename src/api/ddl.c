@@ -146,7 +146,10 @@ follow_stream_owner(const SeStream *stream)
 	foreach(lc, views)
 	{
 		SeView	   *view = lfirst(lc);
+		ListCell   *lc2;
 
+		foreach(lc2, view->distinct)
+			give_to(((SeDistinct *) lfirst(lc2))->kept, owner);
 		give_to(view->state, owner);
 		give_to(view->late_rows, owner);
 		give_to(view->relid, owner);

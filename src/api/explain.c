@@ -225,19 +225,54 @@ explain_stream(ReturnSetInfo *rsinfo, const SeStream *stream)
 
 /* ---- a view ---- */
 
+/* "name  (rows=5 size=16 kB)" */
+static char *
+table_text(Oid relid)
+{
+	Datum		table = ObjectIdGetDatum(relid);
+	Datum		size = DirectFunctionCall1(pg_total_relation_size, table);
+
+	return psprintf("%s  (rows=" INT64_FORMAT " size=%s)",
+					qualified_name(relid),
+					DatumGetInt64(DirectFunctionCall1(pg_stat_get_live_tuples,
+													  table)),
+					TextDatumGetCString(DirectFunctionCall1(pg_size_pretty, size)));
+}
+
+/* The values of aggregates with DISTINCT. */
+static void
+put_distinct(ReturnSetInfo *rsinfo, int indent, const SeView *view)
+{
+	ListCell   *lc;
+
+	foreach(lc, view->distinct)
+	{
+		SeDistinct *d = lfirst(lc);
+		SeKept	   *values = se_plan_read_kept(view->stream, d->values_sql);
+		ListCell   *lc2;
+
+		put_line(rsinfo, indent, "->  Distinct %s", table_text(d->kept));
+		foreach(lc2, values->columns)
+		{
+			SeKeptColumn *column = lfirst(lc2);
+			AttrNumber	attno = get_attnum(d->kept, column->column);
+
+			if (attno != InvalidAttrNumber)
+				put_line(rsinfo, indent + STEP, "Key: %s %s = %s",
+						 quote_identifier(column->column),
+						 format_type_be(get_atttype(d->kept, attno)),
+						 column->text);
+		}
+	}
+}
+
 static void
 put_state(ReturnSetInfo *rsinfo, int indent, const SeView *view)
 {
-	Datum		relid = ObjectIdGetDatum(view->state);
-	int64		rows = DatumGetInt64(DirectFunctionCall1(pg_stat_get_live_tuples,
-														 relid));
-	Datum		size = DirectFunctionCall1(pg_total_relation_size, relid);
 	SeKept	   *kept = se_plan_read_kept(view->stream, view->delta_sql);
 	ListCell   *lc;
 
-	put_line(rsinfo, indent, "->  State %s  (rows=" INT64_FORMAT " size=%s)",
-			 qualified_name(view->state), rows,
-			 TextDatumGetCString(DirectFunctionCall1(pg_size_pretty, size)));
+	put_line(rsinfo, indent, "->  State %s", table_text(view->state));
 	foreach(lc, kept->columns)
 	{
 		SeKeptColumn *column = lfirst(lc);
@@ -292,6 +327,7 @@ explain_view(ReturnSetInfo *rsinfo, const SeView *view)
 				 qualified_name(view->late_rows) : "counted");
 	put_text(rsinfo, indent, sql);
 	put_state(rsinfo, indent, view);
+	put_distinct(rsinfo, indent, view);
 	se_security_restore(&saved);
 
 	indent += STEP;
@@ -336,10 +372,14 @@ refuse_relation(Oid relid)
 	foreach(lc, views)
 	{
 		SeView	   *view = lfirst(lc);
+		ListCell   *lc2;
 
 		if (OidIsValid(relid) &&
 			(view->state == relid || view->late_rows == relid))
 			meant = view->relid;
+		foreach(lc2, view->distinct)
+			if (((SeDistinct *) lfirst(lc2))->kept == relid)
+				meant = view->relid;
 	}
 	ereport(ERROR,
 			(errcode(name ? ERRCODE_WRONG_OBJECT_TYPE : ERRCODE_UNDEFINED_TABLE),

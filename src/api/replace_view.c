@@ -79,6 +79,7 @@ se_sql_replace_view(PG_FUNCTION_ARGS)
 	old.state = view->state;
 	old.delta_sql = view->delta_sql;
 	old.serial = view->serial;
+	old.distinct = view->distinct;
 	se_security_become(se_security_owner(view->stream), &saved);
 	se_plan_replace_view(&request, &old);
 	se_security_restore(&saved);

@@ -59,6 +59,19 @@ typedef struct SePartition
 								 * went by; DT_NOBEGIN: none */
 } SePartition;
 
+/*
+ * One argument of DISTINCT aggregates in a view: the values that each group has
+ * seen are kept, and a batch's new ones are aggregated.
+ */
+typedef struct SeDistinct
+{
+	Oid			kept;			/* relid of name_distinct: group keys and value */
+	char	   *values_sql;		/* plan/ wrote it: the batch's keys and values */
+	char	   *keep_sql;		/* plan/ wrote it: INSERT ... RETURNING new ones */
+	char	   *delta_sql;		/* plan/ wrote it: keys and partial aggregates of
+								 * these; NULL: the view reads what is kept */
+} SeDistinct;
+
 typedef struct SeView
 {
 	Oid			relid;			/* the view that users select from */
@@ -75,6 +88,7 @@ typedef struct SeView
 	char	   *ends_sql;		/* plan/ wrote it: the end of the last window;
 								 * NULL: it does not close when all is idle */
 	TimestampTz idle_watermark; /* the view's own when it did; DT_NOBEGIN */
+	List	   *distinct;		/* of SeDistinct */
 	char	   *emit;			/* update, append */
 	Interval   *state_ttl;		/* NULL: kept for ever */
 	Interval   *partition_span; /* NULL: the state is not partitioned */
@@ -87,15 +101,19 @@ typedef struct SeView
 /*
  * The ephemeral relations of a batch: delta_sql reads the stream's rows as
  * se_batch, merge_sql reads delta_sql's result as se_delta.  So a view neither
- * locks its stream nor minds it being renamed.
+ * locks its stream nor minds it being renamed.  The same for what is DISTINCT:
+ * values_sql reads se_batch, keep_sql its result as se_values; to delta_sql the
+ * new values are se_batch.
  */
 #define SE_BATCH_NAME "se_batch"
 #define SE_DELTA_NAME "se_delta"
 #define SE_LATE_NAME "se_late"
+#define SE_VALUES_NAME "se_values"
 
 /*
- * Stands for the state table in merge_sql and late_sql, whose name is put there
- * when a batch is applied: tables and schemas may be renamed.
+ * Stands for the state table in merge_sql and late_sql, and for name_distinct in
+ * keep_sql.  Their names are put there when a batch is applied: tables and schemas
+ * may be renamed.
  */
 #define SE_STATE_TOKEN "\"@se_state\""
 

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * view.c
- *	  stream.catalog_views: what a stream's records are turned into.
+ *	  stream.catalog_views: what a stream's records are turned into, and
+ *	  stream.catalog_distinct: what is kept for DISTINCT aggregates.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,11 +27,71 @@ enum
 	NCOLS
 };
 
+#define DISTINCT_TABLE "catalog_distinct"
+
+enum
+{
+	COL_D_VIEW, COL_D_NUMBER, COL_D_KEPT, COL_D_VALUES_SQL, COL_D_KEEP_SQL,
+	COL_D_DELTA_SQL,
+	N_D_COLS
+};
+
+static void
+add_distinct(Oid view, int number, const SeDistinct *d)
+{
+	Datum		values[N_D_COLS] = {0};
+	bool		isnull[N_D_COLS] = {0};
+
+	values[COL_D_VIEW] = ObjectIdGetDatum(view);
+	values[COL_D_NUMBER] = Int32GetDatum(number);
+	values[COL_D_KEPT] = ObjectIdGetDatum(d->kept);
+	values[COL_D_VALUES_SQL] = CStringGetTextDatum(d->values_sql);
+	values[COL_D_KEEP_SQL] = CStringGetTextDatum(d->keep_sql);
+	isnull[COL_D_DELTA_SQL] = (d->delta_sql == NULL);
+	if (d->delta_sql)
+		values[COL_D_DELTA_SQL] = CStringGetTextDatum(d->delta_sql);
+	se_row_insert(DISTINCT_TABLE, values, isnull);
+}
+
+/* In the order of their numbers: that of the primary key. */
+static List *
+list_distinct(Oid view)
+{
+	SeRowScan	rows;
+	List	   *result = NIL;
+
+	se_row_begin(&rows, DISTINCT_TABLE, AccessShareLock, 1, view, 0);
+	while (se_row_next(&rows))
+	{
+		SeDistinct *d = palloc0(sizeof(SeDistinct));
+
+		d->kept = DatumGetObjectId(rows.values[COL_D_KEPT]);
+		d->values_sql = se_row_text(&rows, COL_D_VALUES_SQL);
+		d->keep_sql = se_row_text(&rows, COL_D_KEEP_SQL);
+		d->delta_sql = se_row_text(&rows, COL_D_DELTA_SQL);
+		result = lappend(result, d);
+	}
+	se_row_end(&rows);
+	return result;
+}
+
+static void
+delete_distinct(Oid view)
+{
+	SeRowScan	rows;
+
+	se_row_begin(&rows, DISTINCT_TABLE, RowExclusiveLock, 1, view, 0);
+	while (se_row_next(&rows))
+		se_row_delete(&rows);
+	se_row_end(&rows);
+}
+
 void
 se_catalog_add_view(const SeView *v)
 {
 	Datum		values[NCOLS] = {0};
 	bool		isnull[NCOLS] = {0};
+	ListCell   *lc;
 
 	values[COL_VIEW] = ObjectIdGetDatum(v->relid);
 	values[COL_STREAM] = ObjectIdGetDatum(v->stream);
@@ -61,6 +122,8 @@ se_catalog_add_view(const SeView *v)
 	values[COL_ALLOWED_LATENESS] = IntervalPGetDatum(v->allowed_lateness);
 	values[COL_OPTIONS] = JsonbPGetDatum(v->options);
 	se_row_insert(TABLE, values, isnull);
+	foreach(lc, v->distinct)
+		add_distinct(v->relid, foreach_current_index(lc) + 1, lfirst(lc));
 	CacheInvalidateRelcacheByRelid(v->stream);
 }
 
@@ -107,6 +170,7 @@ make_view(SeRowScan *rows)
 	v->window_reach = copy_interval(rows, COL_WINDOW_REACH);
 	v->allowed_lateness = copy_interval(rows, COL_ALLOWED_LATENESS);
 	v->options = (Jsonb *) PG_DETOAST_DATUM_COPY(rows->values[COL_OPTIONS]);
+	v->distinct = list_distinct(v->relid);
 	return v;
 }
 
@@ -211,6 +275,7 @@ se_catalog_forget_relation(Oid relid)
 			DatumGetObjectId(rows.values[COL_STATE]) != relid &&
 			stream != relid)
 			continue;
+		delete_distinct(DatumGetObjectId(rows.values[COL_VIEW]));
 		se_row_delete(&rows);
 		if (stream != relid)
 			CacheInvalidateRelcacheByRelid(stream);

@@ -146,6 +146,7 @@ se_plan_take_apart(const SeViewRequest *request, SeViewPlan *plan,
 		se_plan_drop_late(sq, split, plan);
 	if (request->ttl_us >= 0)
 		se_plan_use_ttl(sq, request, split, plan);
+	se_plan_use_distinct(sq, request, split);
 	if (plan->serial)
 		se_plan_use_sessions(sq, split);
 	plan->delta_sql = se_plan_deparse_delta(sq, split->delta);
@@ -168,6 +169,7 @@ se_plan_create_view(const SeViewRequest *request)
 		plan->late_rows = se_plan_make_late_rows(request, sq, plan->state);
 	if (request->close_on_idle)
 		plan->ends_sql = se_plan_ends_sql(sq, split);
+	plan->distinct = se_plan_make_distinct(request, sq, split, plan->state);
 	plan->merge_sql = plan->serial ? se_plan_merge_sessions_sql(sq, split) :
 		se_plan_merge_sql(sq, split);
 	plan->view = se_plan_make_view(request, sq, split, plan->state);

@@ -13,6 +13,7 @@
 
 #include "nodes/makefuncs.h"
 #include "nodes/plannodes.h"
+#include "utils/lsyscache.h"
 #include "utils/ruleutils.h"
 
 #include "catalog/catalog.h"
@@ -53,7 +54,12 @@ se_plan_read_kept(Oid stream, const char *delta_sql)
 		column->column = tle->resname;
 		column->expr = (Node *) tle->expr;
 		column->is_key = !IsA(tle->expr, Aggref);
-		column->text = se_plan_deparse(kept->delta, column->expr);
+		if (IsA(tle->expr, Aggref) &&
+			se_plan_aggregates_nothing((Aggref *) tle->expr))
+			column->text = psprintf("%s(DISTINCT ...)",
+									get_func_name(((Aggref *) tle->expr)->aggfnoid));
+		else
+			column->text = se_plan_deparse(kept->delta, column->expr);
 		kept->columns = lappend(kept->columns, column);
 	}
 	se_sql_settings_end(settings);

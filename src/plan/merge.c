@@ -148,6 +148,39 @@ append_list(StringInfo buf, const char *item)
 	appendStringInfoString(buf, item);
 }
 
+/*
+ * What is merged.  Where new values were aggregated by themselves a group is
+ * there more than once: @se_set tells where from, and so which states it has.
+ */
+static char *
+delta_source(const SeQuery *sq, const SeSplit *split, const char *keys)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	if (split->distinct == NIL || sq->window.panes != NULL)
+		return SE_DELTA_NAME;
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "(SELECT %s", keys);
+	foreach(lc, split->states)
+	{
+		const SeState *st = lfirst(lc);
+		const char *column = quote_identifier(st->column);
+
+		appendStringInfo(&buf, "%sstream.state_merge(%s, %s%s%s) FILTER (WHERE \"" SE_DISTINCT_SET "\" IN (0, %d)) AS %s",
+						 foreach_current_index(lc) > 0 || *keys ? ", " : "",
+						 se_plan_aggregate_literal(&st->agg), column,
+						 st->agg.polymorphic ? ", " : "",
+						 st->agg.polymorphic ? se_plan_types_array(&st->agg) : "",
+						 se_plan_distinct_set(split, st), column);
+	}
+	appendStringInfoString(&buf, " FROM " SE_DELTA_NAME);
+	if (*keys)
+		appendStringInfo(&buf, " GROUP BY %s", keys);
+	appendStringInfoString(&buf, ") d");
+	return buf.data;
+}
+
 char *
 se_plan_merge_sql(const SeQuery *sq, const SeSplit *split)
 {
@@ -157,6 +190,7 @@ se_plan_merge_sql(const SeQuery *sq, const SeSplit *split)
 	StringInfoData order;
 	StringInfoData sets;
 	StringInfoData sql;
+	char	   *source;
 	char	   *changed = changed_condition(split->states);
 	ListCell   *lc;
 
@@ -182,6 +216,7 @@ se_plan_merge_sql(const SeQuery *sq, const SeSplit *split)
 			append_list(&order, quote_identifier(key->column));
 	}
 	append_list(&values, keys.data);
+	source = delta_source(sq, split, keys.data);
 	if (split->keys == NIL)
 	{
 		append_list(&keys, SE_ALL_ROWS_COLUMN);
@@ -200,8 +235,8 @@ se_plan_merge_sql(const SeQuery *sq, const SeSplit *split)
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql,
-					 "INSERT INTO " SE_STATE_TOKEN " AS s (%s) SELECT %s FROM " SE_DELTA_NAME,
-					 columns.data, values.data);
+					 "INSERT INTO " SE_STATE_TOKEN " AS s (%s) SELECT %s FROM %s",
+					 columns.data, values.data, source);
 	if (split->keys != NIL)
 		appendStringInfo(&sql, " ORDER BY %s", order.data);
 	if (split->states == NIL)

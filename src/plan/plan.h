@@ -40,6 +40,7 @@ typedef struct SeViewPlan
 	char	   *late_sql;		/* reads SE_BATCH_NAME; NULL: no row is late */
 	char	   *delta_sql;		/* reads SE_BATCH_NAME */
 	char	   *merge_sql;		/* reads SE_DELTA_NAME */
+	List	   *distinct;		/* of SeDistinct */
 } SeViewPlan;
 
 /* The stream that a query reads; refuses a query that has none or several. */

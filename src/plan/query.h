@@ -8,6 +8,7 @@
 #ifndef SE_PLAN_QUERY_H
 #define SE_PLAN_QUERY_H
 
+#include "lib/stringinfo.h"
 #include "nodes/parsenodes.h"
 
 #include "aggregate/aggregate.h"
@@ -54,12 +55,27 @@ typedef struct SeState
 	char	   *column;
 	Aggref	   *aggref;
 	SeAggregate agg;
+	bool		at_read;		/* the view aggregates kept values: the column
+								 * that it reads holds the result */
 } SeState;
+
+/* Aggregates with DISTINCT of the same argument and FILTER, see distinct.c. */
+typedef struct SeDistinctSet
+{
+	List	   *states;			/* of SeState */
+	Query	   *values;			/* keys and values of a batch */
+	char	   *column;			/* of the value */
+	Oid			kept;			/* name_distinct */
+} SeDistinctSet;
+
+/* A column of the delta beside them: the number of its set, or 0. */
+#define SE_DISTINCT_SET "@se_set"
 
 typedef struct SeSplit
 {
 	List	   *keys;			/* of SeKey */
 	List	   *states;			/* of SeState */
+	List	   *distinct;		/* of SeDistinctSet */
 	List	   *target;			/* the user's columns, join aliases flattened */
 	Node	   *having;
 	Query	   *delta;			/* keys and bare aggregates; still FROM stream */
@@ -123,10 +139,32 @@ extern GroupingFunc *se_plan_grouping_of_keys(SeQuery *sq, const List *keys);
 extern Node *se_plan_grouping_value(const GroupingFunc *grouping,
 									const List *keys);
 
+/* distinct.c: aggregates with DISTINCT */
+extern void se_plan_refuse_distinct(SeQuery *sq, Aggref *aggref,
+									const SeAggregate *agg);
+/* Fills split->distinct; their states in the delta are initial states. */
+extern void se_plan_use_distinct(const SeQuery *sq,
+								 const SeViewRequest *request, SeSplit *split);
+/* Makes their tables; returns the SeDistincts for the catalog. */
+extern List *se_plan_make_distinct(const SeViewRequest *request, SeQuery *sq,
+								   SeSplit *split, Oid state);
+/* The number of its set in split->distinct, or 0. */
+extern int	se_plan_distinct_set(const SeSplit *split, const SeState *state);
+/* Is that what a delta has in the place of an aggregate with DISTINCT? */
+extern bool se_plan_aggregates_nothing(const Aggref *aggref);
+/* State table and kept values as one relation for a view of panes. */
+extern char *se_plan_state_and_values(const SeSplit *split, Oid state);
+extern char *se_plan_aggregate_values(const SeSplit *split,
+									  const SeState *state);
+
 /* relations.c */
 extern void se_plan_execute(const char *sql);
 extern Oid	se_plan_make_state(const SeViewRequest *request, const SeQuery *sq,
 							  SeSplit *split);
+/* A column's definition and a comma. */
+extern void se_plan_append_column(StringInfo buf, const char *name, Oid type,
+								  int32 typmod, Oid collation);
+extern Oid	se_plan_state_type(const SeState *state);
 extern Oid	se_plan_make_view(const SeViewRequest *request, SeQuery *sq,
 							  SeSplit *split, Oid state);
 /* What the view reads: the user's columns from the state table. */

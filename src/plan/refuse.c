@@ -403,11 +403,6 @@ se_plan_refuse_aggregate(SeQuery *sq, Aggref *aggref, const SeAggregate *agg)
 			   errmsg("ordered-set aggregate \"%s\" cannot be kept incrementally", name),
 			   errdetail("It needs all rows of the group."),
 			   errhint("For percentiles use the extension tdigest: tdigest_percentile(value, 100, 0.95)."));
-	if (aggref->aggdistinct != NIL)
-		refuse(sq, aggref->location,
-			   errmsg("aggregate \"%s\" with DISTINCT cannot be kept incrementally", name),
-			   errdetail("It needs all values of the group."),
-			   errhint("Group by the value too and count when reading, or count approximately with the extension hll: hll_cardinality(hll_add_agg(hll_hash_text(value)))."));
 	if (aggref->aggorder != NIL)
 		refuse(sq, aggref->location,
 			   errmsg("aggregate \"%s\" with ORDER BY cannot be kept incrementally", name),
@@ -432,4 +427,6 @@ se_plan_refuse_aggregate(SeQuery *sq, Aggref *aggref, const SeAggregate *agg)
 			   errmsg("aggregate %s has a state of pseudo-type %s, which cannot be stored",
 					  format_procedure(agg->fn),
 					  format_type_be(agg->transtype)));
+	if (aggref->aggdistinct != NIL)
+		se_plan_refuse_distinct(sq, aggref, agg);
 }

@@ -45,8 +45,8 @@ se_plan_execute(const char *sql)
 	CommandCounterIncrement();
 }
 
-static Oid
-state_column_type(const SeState *state)
+Oid
+se_plan_state_type(const SeState *state)
 {
 	return state->agg.transtype == INTERNALOID ? se_agg_state_type() :
 		state->agg.transtype;
@@ -59,16 +59,16 @@ state_column_type(const SeState *state)
 static Oid
 state_column_collation(const SeState *state)
 {
-	if (!OidIsValid(get_typcollation(state_column_type(state))))
+	if (!OidIsValid(get_typcollation(se_plan_state_type(state))))
 		return InvalidOid;
 	return OidIsValid(state->aggref->inputcollid) ?
 		state->aggref->inputcollid :
-		get_typcollation(state_column_type(state));
+		get_typcollation(se_plan_state_type(state));
 }
 
-static void
-append_column(StringInfo buf, const char *name, Oid type, int32 typmod,
-			  Oid collation)
+void
+se_plan_append_column(StringInfo buf, const char *name, Oid type,
+					  int32 typmod, Oid collation)
 {
 	appendStringInfo(buf, "%s %s", quote_identifier(name),
 					 format_type_extended(type, typmod,
@@ -96,21 +96,21 @@ se_plan_make_state(const SeViewRequest *request, const SeQuery *sq,
 		SeKey	   *key = lfirst(lc);
 		Node	   *expr = (Node *) key->tle->expr;
 
-		append_column(&sql, key->column, exprType(expr), exprTypmod(expr),
-					  exprCollation(expr));
+		se_plan_append_column(&sql, key->column, exprType(expr),
+							  exprTypmod(expr), exprCollation(expr));
 	}
 	if (split->keys == NIL)
 		appendStringInfoString(&sql, SE_ALL_ROWS_COLUMN " boolean NOT NULL, ");
 	if (split->session_end)
-		append_column(&sql, split->session_end->column,
-					  exprType((Node *) split->session_end->tle->expr), -1,
-					  InvalidOid);
+		se_plan_append_column(&sql, split->session_end->column,
+							  exprType((Node *) split->session_end->tle->expr),
+							  -1, InvalidOid);
 	foreach(lc, split->states)
 	{
 		SeState    *state = lfirst(lc);
 
-		append_column(&sql, state->column, state_column_type(state), -1,
-					  state_column_collation(state));
+		se_plan_append_column(&sql, state->column, se_plan_state_type(state),
+							  -1, state_column_collation(state));
 	}
 
 	appendStringInfoString(&sql, "UNIQUE NULLS NOT DISTINCT (");
@@ -182,9 +182,12 @@ se_plan_final(const SeAggregate *agg, Node *state, Oid resultcollid,
 static Node *
 final_expression(const SeState *state, AttrNumber attno)
 {
-	Var		   *var = makeVar(1, attno, state_column_type(state), -1,
+	Var		   *var = makeVar(1, attno, se_plan_state_type(state), -1,
 							  state_column_collation(state), 0);
 
+	if (state->at_read)
+		return (Node *) makeVar(1, attno, state->agg.rettype, -1,
+								state->aggref->aggcollid, 0);
 	return se_plan_final(&state->agg, (Node *) var, state->aggref->aggcollid,
 						 state->aggref->inputcollid);
 }

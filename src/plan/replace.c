@@ -385,6 +385,8 @@ se_plan_replace_view(const SeViewRequest *request, const SeViewPlan *old)
 		refuse_state(&r, -1, "The window is not the view's.");
 	if (new.serial)
 		refuse_state(&r, -1, "The query of a view of sessions cannot be replaced.");
+	if (old->distinct != NIL || r.split->distinct != NIL)
+		refuse_state(&r, -1, "The query of a view with DISTINCT in an aggregate cannot be replaced.");
 	r.had = se_plan_read_kept(old->stream, old->delta_sql);
 	r.wanted = se_plan_read_kept(old->stream, new.delta_sql);
 

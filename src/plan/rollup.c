@@ -261,6 +261,12 @@ combine_column(RollupContext *cx, Aggref *combine)
 					  tle->resname, get_rel_name(source->view->relid)),
 			   errdetail("Keys and expressions over aggregates have no state to merge."),
 			   errhint("Give the aggregate a column of its own in the view."));
+	if (source->view->distinct != NIL && se_plan_aggregates_nothing(aggref))
+		refuse(cx->sq, combine->location,
+			   errmsg("column \"%s\" of view \"%s\" is an aggregate with DISTINCT, whose states do not merge",
+					  tle->resname, get_rel_name(source->view->relid)),
+			   errdetail("Two groups may have seen the same values."),
+			   errhint("Make a view with the roll-up's groups, or count approximately with the extension hll: hll_add_agg(hll_hash_text(value))."));
 	cx->combines = true;
 	state = expose_state(rt_fetch(column->varno, cx->query->rtable),
 						 column->varno, source, state);

@@ -457,6 +457,8 @@ se_plan_state_source(const SeViewRequest *request, SeQuery *sq,
 
 	if (window->panes == NULL || se_plan_has_sessions(sq))
 		return table;
+	if (split->distinct != NIL)
+		table = se_plan_state_and_values(split, state);
 	initStringInfo(&sql);
 	initStringInfo(&groups);
 	appendStringInfoString(&sql, "(SELECT ");
@@ -481,11 +483,16 @@ se_plan_state_source(const SeViewRequest *request, SeQuery *sq,
 		SeState    *st = lfirst(lc);
 		const char *column = quote_identifier(st->column);
 
-		appendStringInfo(&sql, ", stream.state_merge(%s, s.%s%s%s) AS %s",
-						 se_plan_aggregate_literal(&st->agg), column,
-						 st->agg.polymorphic ? ", " : "",
-						 st->agg.polymorphic ? se_plan_types_array(&st->agg) : "",
-						 column);
+		if (st->at_read)
+			appendStringInfo(&sql, ", %s AS %s",
+							 se_plan_aggregate_values(split, st), column);
+		else
+			appendStringInfo(&sql, ", stream.state_merge(%s, s.%s%s%s)%s AS %s",
+							 se_plan_aggregate_literal(&st->agg), column,
+							 st->agg.polymorphic ? ", " : "",
+							 st->agg.polymorphic ? se_plan_types_array(&st->agg) : "",
+							 split->distinct != NIL ? " FILTER (WHERE s.\"" SE_DISTINCT_SET "\" = 0)" : "",
+							 column);
 	}
 	appendStringInfo(&sql, " FROM %s s, stream.%s(%s, %s) w", table,
 					 window->function, pane_moment(sq, split),

@@ -6,6 +6,14 @@
  *
  *		rows (se_batch) -> delta query -> groups (se_delta) -> merge
  *						-> late query  -> rows	 (se_late)	-> name_late_rows
+ *						-> values query -> values (se_values) -> name_distinct
+ *
+ * The last is for aggregates with DISTINCT.  The values that name_distinct did
+ * not have yet are a batch of their own (se_batch), aggregated by a delta query
+ * whose groups join the others in se_delta.  A value that another worker is
+ * about to insert is waited for, so one of the two counts it.  Every worker goes
+ * through these tables in the same order and comes to the state table last, in
+ * the order of the keys everywhere: they never wait in a ring.
  *
  * The merge is an SPI plan, prepared for the row type that the delta query
  * yields.
@@ -45,6 +53,15 @@ typedef struct Sink
 	SPIPlanPtr	plan;
 } Sink;
 
+/* An argument of DISTINCT aggregates. */
+typedef struct Distinct
+{
+	Oid			kept;			/* name_distinct */
+	SeBatchQuery *values;		/* of a batch */
+	Sink		keep;			/* returns those that were not there */
+	SeBatchQuery *delta;		/* over these; NULL: they are only kept */
+} Distinct;
+
 struct SeViewState
 {
 	MemoryContext context;		/* this struct and all below */
@@ -54,6 +71,8 @@ struct SeViewState
 	Sink		merge;
 	char	   *ends_sql;		/* or NULL */
 	SeExpiry   *expiry;			/* NULL: groups stay for ever */
+	int			n_distinct;
+	Distinct   *distinct;
 	Oid			serial;			/* locked while it is merged into; or none */
 	SeBatchQuery *late;			/* NULL: no row can be late */
 	Sink		keep_late;		/* without sql: late rows are only counted */
@@ -69,6 +88,9 @@ forget_plans(void *arg)
 		SPI_freeplan(state->merge.plan);
 	if (state->keep_late.plan != NULL)
 		SPI_freeplan(state->keep_late.plan);
+	for (int i = 0; i < state->n_distinct; i++)
+		if (state->distinct[i].keep.plan != NULL)
+			SPI_freeplan(state->distinct[i].keep.plan);
 }
 
 static char *
@@ -97,6 +119,27 @@ with_state(const char *sql, Oid relid)
 	return buf.data;
 }
 
+static void
+open_distinct(SeViewState *state, const SeView *view)
+{
+	ListCell   *lc;
+
+	state->distinct = palloc0(sizeof(Distinct) *
+							  Max(1, list_length(view->distinct)));
+	foreach(lc, view->distinct)
+	{
+		SeDistinct *from = lfirst(lc);
+		Distinct   *d = &state->distinct[state->n_distinct++];
+
+		d->kept = from->kept;
+		d->values = se_batch_query_open(from->values_sql, view->stream);
+		d->keep.relation = SE_VALUES_NAME;
+		d->keep.sql = with_state(from->keep_sql, from->kept);
+		if (from->delta_sql)
+			d->delta = se_batch_query_open(from->delta_sql, from->kept);
+	}
+}
+
 SeViewState *
 se_state_open(const SeView *view)
 {
@@ -120,6 +163,7 @@ se_state_open(const SeView *view)
 	state->expiry = se_expiry_create(view);
 	if (view->ends_sql)
 		state->ends_sql = with_state(view->ends_sql, view->state);
+	open_distinct(state, view);
 	state->serial = view->serial ? view->state : InvalidOid;
 	state->keep_late.relation = SE_LATE_NAME;
 	if (OidIsValid(view->late_rows))
@@ -179,12 +223,36 @@ prepare(SeViewState *state, Sink *sink, TupleDesc desc)
 	return sink->plan;
 }
 
-static void
+/* What the statement returned, as a batch of rows of that relation. */
+static SeRows *
+take_returned(SeViewState *state, Oid relid)
+{
+	MemoryContext old = MemoryContextSwitchTo(state->batch_context);
+	TupleDesc	desc = SPI_tuptable->tupdesc;
+	SeRows	   *result = se_rows_create(se_catalog_batch_type(relid));
+	Datum	   *values = palloc(sizeof(Datum) * desc->natts);
+	bool	   *isnull = palloc(sizeof(bool) * desc->natts);
+
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		heap_deform_tuple(SPI_tuptable->vals[i], desc, values, isnull);
+		se_rows_add(result, values, isnull, 0, 0);
+	}
+	MemoryContextSwitchTo(old);
+	return result;
+}
+
+/*
+ * Gives rows to the statement of a sink.  What it returns, rows of the relation
+ * kept, goes to *returned if that is asked for; the result tells how many.
+ */
+static int64
 pour(SeViewState *state, Sink *sink, TupleDesc desc, Tuplestorestate *rows,
-	 TimestampTz closed_to)
+	 TimestampTz closed_to, Oid kept, SeRows **returned)
 {
 	EphemeralNamedRelation enr = palloc0(sizeof(EphemeralNamedRelationData));
 	Datum		values[] = {TimestampTzGetDatum(closed_to)};
+	int64		result;
 
 	enr->md.name = unconstify(char *, sink->relation);
 	enr->md.tupdesc = desc;
@@ -196,9 +264,26 @@ pour(SeViewState *state, Sink *sink, TupleDesc desc, Tuplestorestate *rows,
 	if (SPI_register_relation(enr) != SPI_OK_REL_REGISTER)
 		elog(ERROR, "could not register the rows of a batch");
 	if (SPI_execute_plan(prepare(state, sink, desc), values, NULL, false,
-						 0) != SPI_OK_INSERT)
+						 0) != (returned ? SPI_OK_INSERT_RETURNING : SPI_OK_INSERT))
 		elog(ERROR, "could not execute \"%s\"", sink->sql);
+	result = SPI_processed;
+	if (returned)
+		*returned = take_returned(state, kept);
 	SPI_finish();
+	return result;
+}
+
+/* Runs a query over the rows; returns the type of what it puts into "to". */
+static TupleDesc
+run_query(SeBatchQuery *query, const SeRowRange *range, TimestampTz closed_to,
+		  Tuplestorestate *to)
+{
+	TupleDesc	desc;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	desc = se_batch_query_run(query, range, closed_to, to);
+	PopActiveSnapshot();
+	return desc;
 }
 
 /* Runs a query over the rows and pours what it yields.  Returns how many. */
@@ -210,14 +295,70 @@ run(SeViewState *state, SeBatchQuery *query, Sink *sink,
 	TupleDesc	desc;
 	int64		result;
 
-	PushActiveSnapshot(GetTransactionSnapshot());
-	desc = se_batch_query_run(query, range, closed_to, rows);
-	PopActiveSnapshot();
+	desc = run_query(query, range, closed_to, rows);
 	result = tuplestore_tuple_count(rows);
-	if (result > 0 && state->expiry && sink == &state->merge)
-		se_expiry_make_partitions(state->expiry, desc, rows);
 	if (result > 0 && sink->sql != NULL)
-		pour(state, sink, desc, rows, closed_to);
+		(void) pour(state, sink, desc, rows, closed_to, InvalidOid, NULL);
+	tuplestore_end(rows);
+	return result;
+}
+
+/* Rows of both are in one tuplestore. */
+static void
+check_same_types(TupleDesc a, TupleDesc b)
+{
+	bool		same = a->natts == b->natts;
+
+	for (int i = 0; same && i < a->natts; i++)
+		same = TupleDescAttr(a, i)->atttypid == TupleDescAttr(b, i)->atttypid;
+	if (!same)
+		elog(ERROR, "the delta queries of a view yield rows of different types");
+}
+
+/*
+ * Keeps the values of the batch, and puts the groups of new ones into "to", whose
+ * rows are of this type.
+ */
+static void
+run_distinct(SeViewState *state, Distinct *d, const SeRowRange *range,
+			 TimestampTz closed_to, TupleDesc type, Tuplestorestate *to)
+{
+	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
+	SeRows	   *fresh = NULL;
+	int64		n = 0;
+	TupleDesc	desc;
+
+	desc = run_query(d->values, range, closed_to, rows);
+	if (tuplestore_tuple_count(rows) > 0)
+		n = pour(state, &d->keep, desc, rows, closed_to, d->kept,
+				 d->delta ? &fresh : NULL);
+	tuplestore_end(rows);
+	if (d->delta != NULL && n > 0)
+	{
+		SeRowRange	values = {fresh, 0, (int) n};
+
+		check_same_types(type, run_query(d->delta, &values, closed_to, to));
+	}
+}
+
+/*
+ * The groups of the batch into the state.  Groups of new values are groups of
+ * the batch, too: the merge makes one of them.
+ */
+static int64
+run_delta(SeViewState *state, const SeRowRange *range, TimestampTz closed_to)
+{
+	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
+	TupleDesc	desc = run_query(state->delta, range, closed_to, rows);
+	int64		result = tuplestore_tuple_count(rows);
+
+	if (result > 0 && state->expiry)
+		se_expiry_make_partitions(state->expiry, desc, rows);
+	for (int i = 0; i < state->n_distinct; i++)
+		run_distinct(state, &state->distinct[i], range, closed_to, desc, rows);
+	if (result > 0)
+		(void) pour(state, &state->merge, desc, rows, closed_to, InvalidOid,
+					NULL);
 	tuplestore_end(rows);
 	return result;
 }
@@ -235,7 +376,7 @@ se_state_apply(SeViewState *state, const SeRowRange *range,
 	if (OidIsValid(state->serial))
 		LockDatabaseObject(RelationRelationId, state->serial, SE_MERGE_LOCK,
 						   ExclusiveLock);
-	result = run(state, state->delta, &state->merge, range, closed_to);
+	result = run_delta(state, range, closed_to);
 	if (state->late != NULL && !TIMESTAMP_IS_NOBEGIN(closed_to))
 		*late_rows += run(state, state->late, &state->keep_late, range,
 						  closed_to);

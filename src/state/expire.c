@@ -55,6 +55,8 @@
 struct SeExpiry
 {
 	Oid			state;
+	List	   *tables;			/* it, and those of DISTINCT values, which are
+								 * partitioned as it is */
 	int64		ttl;			/* all of these in microseconds */
 	int64		span;			/* 0: the state is not partitioned */
 	int64		reach;			/* from a bound to the end of its last window;
@@ -67,11 +69,16 @@ SeExpiry *
 se_expiry_create(const SeView *view)
 {
 	SeExpiry   *expiry;
+	ListCell   *lc;
 
 	if (view->state_ttl == NULL)
 		return NULL;
 	expiry = palloc0(sizeof(SeExpiry));
 	expiry->state = view->state;
+	expiry->tables = list_make1_oid(view->state);
+	foreach(lc, view->distinct)
+		expiry->tables = lappend_oid(expiry->tables,
+									 ((SeDistinct *) lfirst(lc))->kept);
 	expiry->ttl = se_window_duration(view->state_ttl);
 	if (view->partition_span)
 	{
@@ -138,11 +145,11 @@ partition_name(Oid state, int64 number)
 }
 
 static void
-make_partition(const SeExpiry *expiry, int64 number)
+make_partition(const SeExpiry *expiry, Oid table, int64 number)
 {
-	Oid			schema = get_rel_namespace(expiry->state);
-	char	   *name = partition_name(expiry->state, number);
-	char	   *state = qualified(expiry->state, get_rel_name(expiry->state));
+	Oid			schema = get_rel_namespace(table);
+	char	   *name = partition_name(table, number);
+	char	   *whole = qualified(table, get_rel_name(table));
 	Oid			type;
 	char	   *part;
 	int64		from;
@@ -156,19 +163,38 @@ make_partition(const SeExpiry *expiry, int64 number)
 	if (pg_mul_s64_overflow(number, expiry->span, &from) ||
 		pg_add_s64_overflow(from, expiry->span, &to) ||
 		!IS_VALID_TIMESTAMP(from) || !IS_VALID_TIMESTAMP(to) ||
-		list_length(find_inheritance_children(expiry->state, NoLock)) >= MOST_PARTITIONS)
+		list_length(find_inheritance_children(table, NoLock)) >= MOST_PARTITIONS)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("window is too far from the others of a view with state_ttl"),
 				 errdetail("The state has a partition for each " INT64_FORMAT " s, and at most %d of them.",
 						   expiry->span / USECS_PER_SEC, MOST_PARTITIONS)));
-	type = get_atttype(expiry->state, partition_column(expiry->state));
-	part = qualified(expiry->state, name);
+	type = get_atttype(table, partition_column(table));
+	part = qualified(table, name);
 	execute(psprintf("CREATE TABLE %s (LIKE %s INCLUDING ALL) USING heap WITH (%s)",
-					 part, state, SE_STATE_OPTIONS));
+					 part, whole, SE_STATE_OPTIONS));
 	execute(psprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%s) TO (%s)",
-					 state, part, time_literal(from, type),
+					 whole, part, time_literal(from, type),
 					 time_literal(to, type)));
+}
+
+/*
+ * All that are missing for a span.  The lock comes before those of rows, so that
+ * workers do not wait in a ring.
+ */
+static void
+make_partitions(const SeExpiry *expiry, int64 number)
+{
+	ListCell   *lc;
+
+	foreach(lc, expiry->tables)
+	{
+		Oid			table = lfirst_oid(lc);
+
+		if (!OidIsValid(get_relname_relid(partition_name(table, number),
+										  get_rel_namespace(table))))
+			make_partition(expiry, table, number);
+	}
 }
 
 static int
@@ -187,14 +213,12 @@ se_expiry_make_partitions(SeExpiry *expiry, TupleDesc desc,
 	TupleTableSlot *slot;
 	int			attno;
 	int64		last = PG_INT64_MIN;
-	Oid			schema;
 
 	if (expiry->span == 0)
 		return;
 	attno = find_column(desc, expiry->reach < 0 ? SE_SESSION_FIRST :
 						get_attname(expiry->state,
 									partition_column(expiry->state), false));
-	schema = get_rel_namespace(expiry->state);
 	slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
 	tuplestore_rescan(rows);
 	while (tuplestore_gettupleslot(rows, true, false, slot))
@@ -211,9 +235,7 @@ se_expiry_make_partitions(SeExpiry *expiry, TupleDesc desc,
 		if (number == last)
 			continue;
 		last = number;
-		if (!OidIsValid(get_relname_relid(partition_name(expiry->state, number),
-										  schema)))
-			make_partition(expiry, number);
+		make_partitions(expiry, number);
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	tuplestore_rescan(rows);
@@ -255,18 +277,37 @@ has_later_session(const SeExpiry *expiry, Oid partition, TimestampTz cutoff)
 	return result;
 }
 
-/* False: somebody is in the way. */
+/*
+ * Drops the state's partition, with those of the values that the same groups have
+ * seen.  False: somebody is in the way of one of them.
+ */
 static bool
-drop_partition(Oid state, Oid partition)
+drop_partition(const SeExpiry *expiry, Oid partition, int64 number)
 {
-	ObjectAddress address;
+	List	   *found = NIL;
+	ListCell   *lc;
 
-	if (!ConditionalLockRelationOid(state, AccessExclusiveLock))
-		return false;
-	if (!ConditionalLockRelationOid(partition, AccessExclusiveLock))
-		return false;
-	ObjectAddressSet(address, RelationRelationId, partition);
-	performDeletion(&address, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
+	foreach(lc, expiry->tables)
+	{
+		Oid			table = lfirst_oid(lc);
+		Oid			part = table == expiry->state ? partition :
+			get_relname_relid(partition_name(table, number),
+							  get_rel_namespace(table));
+
+		if (!OidIsValid(part))
+			continue;			/* dropped by hand */
+		if (!ConditionalLockRelationOid(table, AccessExclusiveLock) ||
+			!ConditionalLockRelationOid(part, AccessExclusiveLock))
+			return false;
+		found = lappend_oid(found, part);
+	}
+	foreach(lc, found)
+	{
+		ObjectAddress address;
+
+		ObjectAddressSet(address, RelationRelationId, lfirst_oid(lc));
+		performDeletion(&address, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
+	}
 	CommandCounterIncrement();
 	return true;
 }
@@ -291,7 +332,7 @@ drop_partitions(SeExpiry *expiry, TimestampTz cutoff)
 		else if (expiry->reach < 0 &&
 				 has_later_session(expiry, partition, cutoff))
 			next = cutoff + 1;
-		else if (!drop_partition(expiry->state, partition))
+		else if (!drop_partition(expiry, partition, number))
 		{
 			expiry->retry_at_us = se_clock_us() + RETRY_US;
 			return;

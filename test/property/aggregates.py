@@ -74,6 +74,14 @@ AGGREGATES = [
     Aggregate("own, with a start", "exact", "own_sum_from({})", "num"),
     Aggregate("own, sorted array", "text", "own_collect({})", ""),
     Aggregate("hll", "text", "hll_add_agg(hll_hash_text({}))", "num", "hll_cardinality({})"),
+    Aggregate("count(DISTINCT x)", "any", "count(DISTINCT {})", "num"),
+    Aggregate("count(DISTINCT expression)", "text", "count(DISTINCT lower({}))", "num"),
+    Aggregate("sum(DISTINCT int)", "int", "sum(DISTINCT {})", "num"),
+    # 1.0 and 1.00 are one value: which of them it is decides the scale
+    Aggregate("sum(DISTINCT exact)", "exact", "sum(DISTINCT {}::numeric)", "num", "trim_scale({})"),
+    Aggregate("avg(DISTINCT int)", "int", "avg(DISTINCT {})", "num"),
+    Aggregate("max(DISTINCT x)", "ordered", "max(DISTINCT {})", ""),
+    Aggregate("own, DISTINCT", "text", "own_collect(DISTINCT {})", ""),
 ] + list(_statistics())
 
 # Run once in each database, before extensions' own.
