@@ -136,8 +136,59 @@ DROP ROLE filler;
 -- what is refused
 SELECT stream.create_stream('s', 'v int', options => '{"staging_max_rows": 0}');
 SELECT stream.create_view('v', 'SELECT count(*) FROM s', options => '{"backfill": "staging"}');
+SELECT stream.create_view('v', 'SELECT count(*) FROM s', options => '{"backfill": "earliest"}');
 SELECT stream.create_view('v', 'SELECT count(*) FROM s', options => '{"backfill": "all"}');
 SELECT stream.create_view('v', 'SELECT count(*) FROM s', options => '{"fill": "all"}');
 SELECT stream.drop('s');
+-- the topic again: where the stream stands is where the backfill ends
+CREATE SERVER kafka FOREIGN DATA WRAPPER stream_kafka OPTIONS ("bootstrap.servers" 'localhost:1');
+CREATE USER MAPPING FOR CURRENT_USER SERVER kafka;
+SELECT stream.create_stream('s', 'v int, at timestamptz', server => 'kafka', topic => 't', event_time => 'at', watermark_delay => '0 s',
+	scan_startup_mode => 'latest', paused => true, options => '{"staging_max_rows": 0}');
+SELECT stream.create_view('v', 'SELECT count(*) FROM s', options => '{"backfill": "staging"}');
+SELECT stream.create_view('v', 'SELECT count(*) FROM s', options => '{"backfill": "earliest"}');
+SELECT stream.seek('s', '{"0": 100, "1": 0, "2": 300}');
+SELECT stream.ingest('s', '{"v": 1}');
+SELECT stream.create_view('closed', 'SELECT window_start, count(*) FROM s, stream.tumble(at, ''1 s'') GROUP BY 1',
+	emit => 'append', options => '{"backfill": "earliest"}');
+BEGIN;
+SELECT stream.create_view('v', 'SELECT count(*) FROM s', options => '{"backfill": "earliest"}');
+SELECT * FROM stream.catalog_backfills ORDER BY partition;
+ROLLBACK;
+SELECT * FROM stream.catalog_backfills;
+SELECT stream.create_view('v', 'SELECT count(*) FROM s', options => '{"backfill": "earliest"}');
+SELECT stream.create_view('w', 'SELECT count(*) FROM s');
+SELECT * FROM stream.catalog_backfills ORDER BY partition;
+SELECT name, backfill_lag, backfill_error FROM stream.views ORDER BY name::text;
+-- back is refused, forward is not
+SELECT stream.seek('s', '{"0": 99}');
+SELECT stream.seek('s', '{"1": 10, "2": 0}');
+SELECT stream.seek('s', '"earliest"');
+SELECT stream.seek('s', '"2026-01-01"');
+SELECT stream.seek('s', '{"0": 100, "1": 10, "2": 301, "3": 0}');
+SELECT partition, next_offset FROM stream.partitions ORDER BY 1;
+SELECT stream.retry_dead_letters('s');
+SELECT stream.seek('s', '"latest"');
+SELECT backfill_lag FROM stream.views WHERE name::text = 'v';
+-- it goes with its view, by any way
+BEGIN;
+DROP VIEW v;
+SELECT count(*) FROM stream.catalog_backfills;
+ROLLBACK;
+BEGIN;
+DROP TABLE v_state CASCADE;
+SELECT count(*) FROM stream.catalog_backfills;
+ROLLBACK;
+SELECT count(*) FROM stream.catalog_backfills;
+SELECT stream.drop('v');
+SELECT count(*) FROM stream.catalog_backfills;
+SELECT stream.seek('s', '{"0": 50}');
+SELECT stream.create_view('v', 'SELECT count(*) FROM s', options => '{"backfill": "earliest"}');
+SELECT partition, end_offset FROM stream.catalog_backfills ORDER BY partition;
+SET client_min_messages = warning;
+SELECT stream.drop('s', cascade => true);
+RESET client_min_messages;
+SELECT count(*) FROM stream.catalog_backfills;
+DROP SERVER kafka CASCADE;
 DROP TABLE queries;
 DROP PROCEDURE feed, compare, feed_at;

@@ -73,9 +73,19 @@ CREATE TABLE stream.catalog_views (
 );
 COMMENT ON TABLE stream.catalog_views IS 'definitions of continuous views; change them with the functions of schema stream';
 
+CREATE TABLE stream.catalog_backfills (
+	view regclass NOT NULL,
+	partition integer NOT NULL,
+	next_offset bigint NOT NULL,
+	end_offset bigint NOT NULL,
+	PRIMARY KEY (view, partition)
+) WITH (fillfactor = 30, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_scale_factor = 0);
+COMMENT ON TABLE stream.catalog_backfills IS 'records that new views have yet to read, committed together with the results';
+
 SELECT pg_catalog.pg_extension_config_dump('stream.catalog_streams', '');
 SELECT pg_catalog.pg_extension_config_dump('stream.catalog_partitions', '');
 SELECT pg_catalog.pg_extension_config_dump('stream.catalog_views', '');
+SELECT pg_catalog.pg_extension_config_dump('stream.catalog_backfills', '');
 
 /* ---------------------------------------------------------------------
  * Connections
@@ -273,7 +283,7 @@ COMMENT ON VIEW stream.partitions IS 'one row per partition of each stream: how 
 CREATE FUNCTION stream.get_views(
 	OUT name regclass, OUT kind text, OUT stream regclass, OUT state regclass,
 	OUT batch_ms double precision, OUT late_rows bigint, OUT errors bigint,
-	OUT query text)
+	OUT query text, OUT backfill_lag bigint, OUT backfill_error text)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'se_sql_get_views'
 LANGUAGE C VOLATILE STRICT;
@@ -284,9 +294,9 @@ CREATE VIEW stream.views AS
 		pg_catalog.pg_stat_get_live_tuples(state) AS state_rows,
 		pg_catalog.pg_total_relation_size(state) AS state_bytes,
 		pg_catalog.round(batch_ms::numeric, 3) AS batch_ms,
-		late_rows, errors, query
+		late_rows, errors, query, backfill_lag, backfill_error
 	FROM stream.get_views();
-COMMENT ON VIEW stream.views IS 'one row per continuous view: size of its state, time of its last batch, its query';
+COMMENT ON VIEW stream.views IS 'one row per continuous view: size of its state, time of its last batch, its query, what its backfill has yet to read';
 
 CREATE FUNCTION stream.dashboard()
 RETURNS SETOF text

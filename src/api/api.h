@@ -30,7 +30,8 @@ extern void se_api_check_choice(const char *argument, const char *value,
 typedef enum SeBackfill
 {
 	SE_BACKFILL_NONE,
-	SE_BACKFILL_STAGING			/* rows in the stream's table */
+	SE_BACKFILL_STAGING,		/* rows in the stream's table */
+	SE_BACKFILL_EARLIEST		/* all that the topic has */
 } SeBackfill;
 
 extern SeBackfill se_api_backfill_option(const Jsonb *options);
@@ -38,6 +39,8 @@ extern SeBackfill se_api_backfill_option(const Jsonb *options);
 /* Under se_api_lock_stream(), as the owner. */
 extern void se_api_backfill_staging(const SeView *view,
 									const SeStream *stream);
+extern void se_api_backfill_earliest(const SeView *view,
+									 const SeStream *stream);
 
 /* hooks.c */
 extern void se_api_hooks_init(void);

@@ -4,6 +4,8 @@
  *	  What a new view starts with: option "backfill" of stream.create_view().
  *
  *	  staging	rows that are still in the stream's table, here and now
+ *	  earliest	what the topic has below the stream's offsets, read by a worker
+ *				of its own from the commit on (ingest/backfill.c)
  *
  * The stream is locked against batches, so a row is either of a batch that is
  * committed, and then in the table or let go, or of one that the view will see.
@@ -14,7 +16,8 @@
  * A row has no record behind it any more, nothing that could be set aside: one
  * that the view cannot take is an error, and there is no view.
  *
- * Crash: all of it is in the transaction that makes the view.
+ * Crash: all of it is in the transaction that makes the view; what a worker has
+ * yet to read is in stream.catalog_backfills.
  *
  *-------------------------------------------------------------------------
  */
@@ -55,13 +58,14 @@ typedef struct Backfill
 SeBackfill
 se_api_backfill_option(const Jsonb *options)
 {
-	static const char *const choices[] = {"staging", NULL};
+	static const char *const choices[] = {"staging", "earliest", NULL};
 	const char *choice = se_catalog_option(options, "backfill");
 
 	if (choice == NULL)
 		return SE_BACKFILL_NONE;
 	se_api_check_choice("backfill", choice, choices);
-	return SE_BACKFILL_STAGING;
+	return strcmp(choice, "staging") == 0 ? SE_BACKFILL_STAGING :
+		SE_BACKFILL_EARLIEST;
 }
 
 static char *
@@ -214,7 +218,9 @@ se_api_backfill_staging(const SeView *view, const SeStream *stream)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("stream \"%s\" keeps no recent rows",
 						get_rel_name(stream->relid)),
-				 errdetail("Its option staging_max_rows is 0.")));
+				 errdetail("Its option staging_max_rows is 0."),
+				 stream->server ?
+				 errhint("Use {\"backfill\": \"earliest\"} to read the topic again.") : 0));
 	refuse_old_dead_letters(view, stream);
 	backfill.state = se_state_open(view);
 	backfill.rows = se_rows_create(se_catalog_batch_type(stream->relid));
@@ -229,4 +235,63 @@ se_api_backfill_staging(const SeView *view, const SeStream *stream)
 						   get_rel_name(view->relid),
 						   (long long) backfill.total,
 						   get_rel_name(stream->relid))));
+}
+
+/* ---- earliest ---- */
+
+static void
+refuse_earliest(const SeView *view, const SeStream *stream, bool started)
+{
+	if (stream->server == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("stream \"%s\" reads no topic that could be read again",
+						get_rel_name(stream->relid)),
+				 errhint("Use {\"backfill\": \"staging\"} for the rows that are still in its table.")));
+	if (strcmp(view->emit, "append") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a view with emit \"append\" cannot be backfilled from the topic"),
+				 errdetail("Windows that are closed show at once; their rows would change while old records are read."),
+				 errhint("Use emit \"update\", or {\"backfill\": \"staging\"}.")));
+	/* where it will start is not known, and read everything it will not */
+	if (!started && strcmp(stream->startup_mode, "earliest") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("stream \"%s\" has not begun to read",
+						get_rel_name(stream->relid)),
+				 errhint("Make the view when stream.partitions shows offsets of the stream.")));
+}
+
+void
+se_api_backfill_earliest(const SeView *view, const SeStream *stream)
+{
+	List	   *partitions = se_catalog_list_partitions(stream->relid);
+	bool		started = false;
+	bool		any = false;
+	ListCell   *lc;
+
+	foreach(lc, partitions)
+		started |= ((SePartition *) lfirst(lc))->partition >= 0;
+	refuse_earliest(view, stream, started);
+	refuse_old_dead_letters(view, stream);
+	foreach(lc, partitions)
+	{
+		SePartition *p = lfirst(lc);
+		SeBackfillPart part = {0};
+
+		if (p->partition < 0 || p->next_offset == 0)
+			continue;
+		part.view = view->relid;
+		part.partition = p->partition;
+		part.end_offset = p->next_offset;
+		se_catalog_add_backfill(&part);
+		any = true;
+	}
+	if (any)
+		ereport(NOTICE,
+				(errmsg("view \"%s\" is being filled with the records that stream \"%s\" has read before",
+						get_rel_name(view->relid),
+						get_rel_name(stream->relid)),
+				 errhint("stream.views shows how many are left (backfill_lag).")));
 }

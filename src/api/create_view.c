@@ -84,6 +84,9 @@ fill_view(const SeView *view, const SeStream *stream)
 		case SE_BACKFILL_STAGING:
 			se_api_backfill_staging(view, stream);
 			break;
+		case SE_BACKFILL_EARLIEST:
+			se_api_backfill_earliest(view, stream);
+			break;
 		case SE_BACKFILL_NONE:
 			if (has_progress(stream->relid))
 				ereport(NOTICE,

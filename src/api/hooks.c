@@ -19,6 +19,7 @@
 #include "catalog/pg_class.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
@@ -102,7 +103,12 @@ follow_drop(ObjectAccessType access, Oid classid, Oid objectid, int subid,
 		return;
 	view = se_catalog_get_view(objectid, true);
 	if (view != NULL)
+	{
 		se_api_note_view_dropped(view->relid, view->state);
+		/* a batch of its backfill writes the row that is about to go */
+		if (se_catalog_list_backfill(view->relid) != NIL)
+			LockRelationOid(view->stream, ShareRowExclusiveLock);
+	}
 	if (se_catalog_forget_relation(objectid))
 	{
 		se_launcher_announce(objectid);
