@@ -288,13 +288,16 @@ backfill_lag(Oid view)
 	return parts == NIL ? -1 : lag;
 }
 
-/* Why a backfill stopped or does not start; NULL: it runs, or is to wait. */
+/* Why a backfill stopped or does not start; NULL: it runs, or its stream rests. */
 static char *
-backfill_problem(Oid view)
+backfill_problem(const SeView *view)
 {
+	SeStream   *stream = se_catalog_get_stream(view->stream, true);
 	char	   *problem = NULL;
+	bool		has_slot = false;
 
-	if (se_shared == NULL)
+	if (se_shared == NULL || stream == NULL ||
+		stream->state != SE_STATE_RUNNING || !se_catalog_stream_is_home(stream))
 		return NULL;
 	LWLockAcquire(se_shared->lock, LW_SHARED);
 	for (int i = 0; i < se_shared->n_slots; i++)
@@ -302,15 +305,17 @@ backfill_problem(Oid view)
 		SeWorkerSlot *slot = &se_slots[i];
 
 		if (slot->state == SE_SLOT_FREE || slot->database != MyDatabaseId ||
-			slot->view != view)
+			slot->view != view->relid)
 			continue;
+		has_slot = true;
 		if (slot->problem[0] != '\0')
 			problem = pstrdup(slot->problem);
 		else if (slot->pid == 0 && slot->waiting_for)
 			problem = psprintf("waiting for %s", slot->waiting_for);
 	}
 	LWLockRelease(se_shared->lock);
-	return problem;
+	return has_slot ? problem :
+		"waiting for a worker slot (stream_ext.max_workers)";
 }
 
 static void
@@ -318,7 +323,7 @@ put_view(ReturnSetInfo *rsinfo, const SeView *view)
 {
 	SeViewStats *stats = se_stats_view(MyDatabaseId, view->relid, false);
 	int64		lag = backfill_lag(view->relid);
-	char	   *problem = lag < 0 ? NULL : backfill_problem(view->relid);
+	char	   *problem = lag < 0 ? NULL : backfill_problem(view);
 	Datum		v[10] = {0};
 	bool		isnull[10] = {0};
 

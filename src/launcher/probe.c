@@ -89,7 +89,17 @@ want_worker(Oid relid, Oid view, Oid owner, int worker_no, int n_workers)
 	free_slot->probe = se_shared->generation;
 }
 
-/* backfilled: for each stream the views that its topic is read again for. */
+static bool
+should_run(const SeStream *stream, Oid owner)
+{
+	return stream->state == SE_STATE_RUNNING && stream->server != NULL &&
+		OidIsValid(owner) && se_catalog_stream_is_home(stream);
+}
+
+/*
+ * backfilled: for each stream the views that its topic is read again for.
+ * These come last: streams go first where slots are few.
+ */
 static void
 match_slots(List *streams, List *backfilled)
 {
@@ -99,17 +109,24 @@ match_slots(List *streams, List *backfilled)
 
 	LWLockAcquire(se_shared->lock, LW_EXCLUSIVE);
 	se_shared->generation++;
+	foreach(lc, streams)
+	{
+		SeStream   *stream = lfirst(lc);
+		Oid			owner = owner_of(stream->relid);
+
+		if (!should_run(stream, owner))
+			continue;
+		for (int i = 0; i < stream->workers; i++)
+			want_worker(stream->relid, InvalidOid, owner, i, stream->workers);
+	}
 	forboth(lc, streams, lc2, backfilled)
 	{
 		SeStream   *stream = lfirst(lc);
 		List	   *views = lfirst(lc2);
 		Oid			owner = owner_of(stream->relid);
 
-		if (stream->state != SE_STATE_RUNNING || stream->server == NULL ||
-			!OidIsValid(owner) || !se_catalog_stream_is_home(stream))
+		if (!should_run(stream, owner))
 			continue;
-		for (int i = 0; i < stream->workers; i++)
-			want_worker(stream->relid, InvalidOid, owner, i, stream->workers);
 		foreach(lc3, views)
 			want_worker(stream->relid, lfirst_oid(lc3), owner, 0, 1);
 	}

@@ -58,8 +58,11 @@ $kafka->create('events', 3);
 $kafka->gen('events', count => $rows, seed => 1, txn => 'old', 'txn-size' => 100, 'abort-every' => 7);
 $node->sql(qq{SELECT stream.create_stream('events', columns => '$StreamExt::Node::columns',
 	server => 'kafka', topic => 'events', event_time => 'ts', workers => 2,
-	watermark_delay => '0 s', options => '$options')});
+	watermark_delay => '0 s', idle_timeout => '1 hour', options => '$options')});
 $node->sql(q{SELECT stream.create_view('first_events', 'SELECT count(*) AS n FROM events')});
+my $by_visit = q{SELECT k, window_start, window_end, count(*) AS n, sum(v) AS total
+	FROM events, stream.session(ts, '150 ms') GROUP BY k, window_start, window_end};
+$node->sql("SELECT stream.create_view('first_visits', \$\$$by_visit\$\$)");
 $node->catch_up('events');
 
 # ---- while a producer runs, killed in the middle ----------------------------
@@ -68,7 +71,8 @@ $node->catch_up('events');
 my $load = $kafka->gen_start('events', rate => 1000, seed => 2, start => $rows, now => undef,
 	txn => 'new', 'txn-size' => 50, 'abort-every' => 10);
 $node->wait_for("SELECT sum(next_offset) > $rows + 500 FROM stream.catalog_partitions", 'new records');
-$node->sql(make_view('per_events', $by_key) . ';' . make_view('windows_events', $by_window));
+$node->sql(make_view('per_events', $by_key) . ';' . make_view('windows_events', $by_window) . ';'
+	  . make_view('visits', $by_visit));
 my $total = $node->sql(q{SELECT sum(end_offset) FROM stream.catalog_backfills
 	WHERE view = 'per_events'::regclass});
 cmp_ok($total, '>', $rows, 'everything below the offsets is to be read');
@@ -106,12 +110,17 @@ $node->sql(q{CREATE ROLE heir LOGIN; GRANT USAGE ON FOREIGN SERVER kafka TO heir
 	SELECT stream.resume('events')});
 is_filled('per_events');
 is_filled('windows_events');
+is_filled('visits');
 $kafka->gen_stop($load);
 $node->catch_up('events');
 $node->is_complete($kafka, 'events', 'backfilled');
 is($node->sql('SELECT sum(n) FROM per_events'), $node->sql('SELECT n FROM first_events'),
 	'as many as the view had that was there from the beginning');
 is($node->sql('SELECT count(*) FROM windows_events_late_rows'), '0', 'nothing was late');
+is($node->sql(q{SELECT count(*) > 1000 FROM visits}), 't', 'there are sessions');
+is($node->sql(q{SELECT count(*) FROM ((TABLE visits EXCEPT ALL TABLE first_visits)
+	UNION ALL (TABLE first_visits EXCEPT ALL TABLE visits)) AS d}), '0',
+	'and the same as in the view that was there from the beginning');
 is($node->sql('SELECT count(*) FROM stream.catalog_backfills'), '0', 'nothing is left');
 $node->wait_for(q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'stream_ext backfill'},
 	'the workers to leave');
@@ -134,6 +143,25 @@ is($node->sql(q{SELECT "offset", view_name FROM faults_dead_letters ORDER BY id 
 is($node->sql(q{SELECT count(*) FROM faults_dead_letters}), '3', 'and no other is new');
 is($node->sql(q{SELECT stream.retry_dead_letters('faults')}), '1', 'retried, one is good now');
 is($node->sql('SELECT n FROM inverse'), '8', 'and counts once');
+
+# A stream that stops at such a record goes on while the backfill does not.
+$kafka->create('strict', 1);
+$node->sql(q{SELECT stream.create_stream('strict', columns => 'i int', format => 'text',
+	server => 'kafka', topic => 'strict', on_error => 'fail');
+	SELECT stream.create_view('sum_strict', 'SELECT count(*) AS n FROM strict')});
+$kafka->produce('strict', map { [ 0, undef, $_ ] } 0 .. 9);
+$node->catch_up('strict');
+$node->sql(make_view('stuck', 'SELECT count(*) AS n, sum(100 / (i - 5)) AS total FROM strict'));
+$node->wait_for(q{SELECT backfill_error LIKE 'division by zero%offset 5%' FROM stream.views WHERE name::text = 'stuck'},
+	'the reason why the backfill stopped');
+$kafka->produce('strict', [ 0, undef, 10 ]);
+$node->catch_up('strict');
+is($node->sql(q{SELECT state, error FROM stream.status WHERE stream::text = 'strict'}), 'running|',
+	'the stream runs on');
+is($node->sql('SELECT a.n, b.n FROM sum_strict a, stuck b'), '11|1', 'and its batches count in both views');
+is($node->sql(q{SELECT backfill_lag FROM stream.views WHERE name::text = 'stuck'}), '10',
+	'nothing of the failing batch counts');
+$node->sql(q{SELECT stream.drop('stuck')});
 
 # ---- retention, drop, what cannot be ------------------------------------------
 
