@@ -14,7 +14,7 @@ my $node = StreamExt::Node->create('main', kafka => $kafka,
 	conf => "restart_after_crash = on\n");
 
 # slow enough to be met on the way
-my $options = '{"batch_max_rows": 500, "max_rows_per_second": 15000, "staging_max_rows": 10000}';
+my $options = '{"batch_max_rows": 500, "max_rows_per_second": 8000, "staging_max_rows": 10000}';
 my $rows = 30000;
 
 sub make_view
@@ -56,13 +56,15 @@ my $by_window = 'SELECT k, window_start, count(*) AS n, sum(v) AS total, max(seq
 # Three partitions, aborted transactions in them, two workers.
 $kafka->create('events', 3);
 $kafka->gen('events', count => $rows, seed => 1, txn => 'old', 'txn-size' => 100, 'abort-every' => 7);
-$node->sql(qq{SELECT stream.create_stream('events', columns => '$StreamExt::Node::columns',
-	server => 'kafka', topic => 'events', event_time => 'ts', workers => 2,
-	watermark_delay => '0 s', idle_timeout => '1 hour', options => '$options')});
-$node->sql(q{SELECT stream.create_view('first_events', 'SELECT count(*) AS n FROM events')});
 my $by_visit = q{SELECT k, window_start, window_end, count(*) AS n, sum(v) AS total
 	FROM events, stream.session(ts, '150 ms') GROUP BY k, window_start, window_end};
-$node->sql("SELECT stream.create_view('first_visits', \$\$$by_visit\$\$)");
+$node->sql(qq{BEGIN;
+	SELECT stream.create_stream('events', columns => '$StreamExt::Node::columns',
+		server => 'kafka', topic => 'events', event_time => 'ts', workers => 2,
+		watermark_delay => '0 s', idle_timeout => '1 hour', options => '$options');
+	SELECT stream.create_view('first_events', 'SELECT count(*) AS n FROM events');
+	SELECT stream.create_view('first_visits', \$\$$by_visit\$\$);
+	COMMIT;});
 $node->catch_up('events');
 
 # ---- while a producer runs, killed in the middle ----------------------------
@@ -146,9 +148,11 @@ is($node->sql('SELECT n FROM inverse'), '8', 'and counts once');
 
 # A stream that stops at such a record goes on while the backfill does not.
 $kafka->create('strict', 1);
-$node->sql(q{SELECT stream.create_stream('strict', columns => 'i int', format => 'text',
+$node->sql(q{BEGIN;
+	SELECT stream.create_stream('strict', columns => 'i int', format => 'text',
 	server => 'kafka', topic => 'strict', on_error => 'fail');
-	SELECT stream.create_view('sum_strict', 'SELECT count(*) AS n FROM strict')});
+	SELECT stream.create_view('sum_strict', 'SELECT count(*) AS n FROM strict');
+	COMMIT;});
 $kafka->produce('strict', map { [ 0, undef, $_ ] } 0 .. 9);
 $node->catch_up('strict');
 $node->sql(make_view('stuck', 'SELECT count(*) AS n, sum(100 / (i - 5)) AS total FROM strict'));
