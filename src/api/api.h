@@ -29,6 +29,22 @@ extern bool se_api_bool_option(const Jsonb *options, const char *name);
 extern void se_api_check_choice(const char *argument, const char *value,
 								const char *const *choices);
 
+/* backfill.c: what a new view starts with. */
+typedef enum SeBackfill
+{
+	SE_BACKFILL_NONE,
+	SE_BACKFILL_STAGING,		/* rows in the stream's table */
+	SE_BACKFILL_EARLIEST		/* all that the topic has */
+} SeBackfill;
+
+extern SeBackfill se_api_backfill_option(const Jsonb *options);
+
+/* Under se_api_lock_stream(), as the owner. */
+extern void se_api_backfill_staging(const SeView *view,
+									const SeStream *stream);
+extern void se_api_backfill_earliest(const SeView *view,
+									 const SeStream *stream);
+
 /* hooks.c */
 extern void se_api_hooks_init(void);
 /* A stream or view is being made: its counters go if it does not come to be. */

@@ -75,6 +75,28 @@ has_progress(Oid stream)
 	return false;
 }
 
+/* Rows of batches before the view was made; or word that they are missing. */
+static void
+fill_view(const SeView *view, const SeStream *stream)
+{
+	switch (se_api_backfill_option(view->options))
+	{
+		case SE_BACKFILL_STAGING:
+			se_api_backfill_staging(view, stream);
+			break;
+		case SE_BACKFILL_EARLIEST:
+			se_api_backfill_earliest(view, stream);
+			break;
+		case SE_BACKFILL_NONE:
+			if (has_progress(stream->relid))
+				ereport(NOTICE,
+						(errmsg("view \"%s\" counts the records that stream \"%s\" reads from now on",
+								get_rel_name(view->relid),
+								get_rel_name(stream->relid))));
+			break;
+	}
+}
+
 static void
 check_arguments(FunctionCallInfo fcinfo)
 {
@@ -88,6 +110,7 @@ check_arguments(FunctionCallInfo fcinfo)
 	se_api_check_choice("emit",
 						text_to_cstring(PG_GETARG_TEXT_PP(ARG_EMIT)), emits);
 	se_api_check_view_options(PG_GETARG_JSONB_P(ARG_OPTIONS));
+	(void) se_api_backfill_option(PG_GETARG_JSONB_P(ARG_OPTIONS));
 	if (!PG_ARGISNULL(ARG_STATE_TTL))
 		se_api_check_interval("state_ttl", PG_GETARG_INTERVAL_P(ARG_STATE_TTL));
 	if (!PG_ARGISNULL(ARG_ALLOWED_LATENESS))
@@ -166,11 +189,8 @@ se_sql_create_view(PG_FUNCTION_ARGS)
 	se_catalog_add_view(&view);
 	se_api_note_made(view.relid);
 	apply_nothing(&view);
+	fill_view(&view, definition);
 	se_security_restore(&saved);
-	if (has_progress(stream))
-		ereport(NOTICE,
-				(errmsg("view \"%s\" counts the records that stream \"%s\" reads from now on",
-						relname, get_rel_name(stream))));
 	se_launcher_announce(stream);
 	PG_RETURN_OID(plan->view);
 }

@@ -176,7 +176,7 @@ feed(Oid relid, SeRecord *records, int n)
 	se_security_become(se_security_owner(relid), &saved);
 	ingest = se_ingest_open(relid, jsonb_header, jsonb_headers);
 	se_ingest_close_idle(ingest);
-	progress = se_progress_create(se_ingest_stream(ingest));
+	progress = se_progress_create(se_ingest_stream(ingest), InvalidOid);
 	load_positions(progress, records, n);
 	number_records(progress, records, n);
 	result = se_ingest_records(ingest, records, n, progress, InvalidOid);
@@ -391,6 +391,21 @@ retry_group(SeIngest *ingest, const SeRecord *records, char **views, int n,
 	return view ? m - result.rejected : result.rows;
 }
 
+/* It passes over dead letters, and goes by those that are there. */
+static void
+refuse_during_backfill(Oid relid)
+{
+	List	   *views = se_catalog_list_backfilled(relid);
+
+	if (views != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("view \"%s\" of stream \"%s\" is being backfilled",
+						get_rel_name(linitial_oid(views)),
+						get_rel_name(relid)),
+				 errhint("Wait until its backfill_lag in stream.views is null.")));
+}
+
 Datum
 se_sql_retry_dead_letters(PG_FUNCTION_ARGS)
 {
@@ -406,6 +421,7 @@ se_sql_retry_dead_letters(PG_FUNCTION_ARGS)
 	(void) se_catalog_get_stream(relid, false);
 	se_security_require_owner(relid);
 	lock_for_feeding(relid);
+	refuse_during_backfill(relid);
 	se_security_become(se_security_owner(relid), &saved);
 	ingest = se_ingest_open(relid, jsonb_header, jsonb_headers);
 	records = take_dead_letters(se_ingest_stream(ingest), &n, &views);

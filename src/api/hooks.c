@@ -16,10 +16,12 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "access/xlog_internal.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
@@ -59,8 +61,16 @@ forget(List *relids, bool only_missing)
 static void
 flush_abort(void)
 {
-	if (made_unlogged && !RecoveryInProgress())
-		XLogFlush(GetXLogInsertRecPtr());
+	XLogRecPtr	end;
+
+	if (!made_unlogged || RecoveryInProgress())
+		return;
+	end = GetXLogInsertRecPtr();
+	/* behind the header of a page on which there is nothing yet */
+	if (XLogSegmentOffset(end, wal_segment_size) == SizeOfXLogLongPHD ||
+		end % XLOG_BLCKSZ == SizeOfXLogShortPHD)
+		end -= end % XLOG_BLCKSZ;
+	XLogFlush(end);
 }
 
 static void
@@ -133,7 +143,12 @@ follow_drop(ObjectAccessType access, Oid classid, Oid objectid, int subid,
 		return;
 	view = se_catalog_get_view(objectid, true);
 	if (view != NULL)
+	{
 		se_api_note_view_dropped(view->relid, view->state);
+		/* a batch of its backfill writes the row that is about to go */
+		if (se_catalog_list_backfill(view->relid) != NIL)
+			LockRelationOid(view->stream, ShareRowExclusiveLock);
+	}
 	if (se_catalog_forget_relation(objectid))
 	{
 		se_launcher_announce(objectid);

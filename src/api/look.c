@@ -63,7 +63,7 @@ count_processes(Oid relid)
 		SeWorkerSlot *slot = &se_slots[i];
 
 		if (slot->state == SE_SLOT_FREE || slot->database != MyDatabaseId ||
-			slot->relid != relid)
+			slot->relid != relid || OidIsValid(slot->view))
 			continue;
 		p.slots++;
 		if (slot->pid != 0)
@@ -272,12 +272,61 @@ se_sql_get_partitions(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/* Records that the view's backfill has yet to read; -1: it has none. */
+static int64
+backfill_lag(Oid view)
+{
+	List	   *parts = se_catalog_list_backfill(view);
+	int64		lag = 0;
+	ListCell   *lc;
+
+	foreach(lc, parts)
+	{
+		SeBackfillPart *part = lfirst(lc);
+
+		lag += part->end_offset - part->next_offset;
+	}
+	return parts == NIL ? -1 : lag;
+}
+
+/* Why a backfill stopped or does not start; NULL: it runs, or its stream rests. */
+static char *
+backfill_problem(const SeView *view)
+{
+	SeStream   *stream = se_catalog_get_stream(view->stream, true);
+	char	   *problem = NULL;
+	bool		has_slot = false;
+
+	if (se_shared == NULL || stream == NULL ||
+		stream->state != SE_STATE_RUNNING || !se_catalog_stream_is_home(stream))
+		return NULL;
+	LWLockAcquire(se_shared->lock, LW_SHARED);
+	for (int i = 0; i < se_shared->n_slots; i++)
+	{
+		SeWorkerSlot *slot = &se_slots[i];
+
+		if (slot->state == SE_SLOT_FREE || slot->database != MyDatabaseId ||
+			slot->view != view->relid)
+			continue;
+		has_slot = true;
+		if (slot->problem[0] != '\0')
+			problem = pstrdup(slot->problem);
+		else if (slot->pid == 0 && slot->waiting_for)
+			problem = psprintf("waiting for %s", slot->waiting_for);
+	}
+	LWLockRelease(se_shared->lock);
+	return has_slot ? problem :
+		"waiting for a worker slot (stream_ext.max_workers)";
+}
+
 static void
 put_view(ReturnSetInfo *rsinfo, const SeView *view)
 {
 	SeViewStats *stats = se_stats_view(MyDatabaseId, view->relid, false);
-	Datum		v[8] = {0};
-	bool		isnull[8] = {0};
+	int64		lag = backfill_lag(view->relid);
+	char	   *problem = lag < 0 ? NULL : backfill_problem(view);
+	Datum		v[10] = {0};
+	bool		isnull[10] = {0};
 
 	v[0] = ObjectIdGetDatum(view->relid);
 	v[1] = CStringGetTextDatum("view");
@@ -287,6 +336,11 @@ put_view(ReturnSetInfo *rsinfo, const SeView *view)
 	v[5] = Int64GetDatum(stats ? (int64) pg_atomic_read_u64(&stats->late_rows) : 0);
 	v[6] = Int64GetDatum(stats ? (int64) pg_atomic_read_u64(&stats->errors) : 0);
 	v[7] = CStringGetTextDatum(view->query);
+	v[8] = Int64GetDatum(lag);
+	isnull[8] = lag < 0;
+	isnull[9] = problem == NULL;
+	if (problem)
+		v[9] = CStringGetTextDatum(problem);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, v, isnull);
 }
 

@@ -66,6 +66,39 @@ se_sql_resume(PG_FUNCTION_ARGS)
 
 /* ---- seek ---- */
 
+/*
+ * What lies below the end of a backfill would count twice in that view.
+ * partition -1: all.
+ */
+static void
+refuse_during_backfill(Oid stream, int32 partition, int64 offset)
+{
+	List	   *views = se_catalog_list_backfilled(stream);
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	foreach(lc, views)
+	{
+		List	   *parts = se_catalog_list_backfill(lfirst_oid(lc));
+
+		foreach(lc2, parts)
+		{
+			SeBackfillPart *part = lfirst(lc2);
+
+			if (partition >= 0 && (part->partition != partition ||
+								   part->end_offset <= offset))
+				continue;
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("view \"%s\" of stream \"%s\" is being backfilled",
+							get_rel_name(part->view), get_rel_name(stream)),
+					 errdetail("Records of partition %d below offset %lld would count twice in it.",
+							   part->partition, (long long) part->end_offset),
+					 errhint("Resume the stream and wait until backfill_lag in stream.views is null, or drop the view; going forward is possible.")));
+		}
+	}
+}
+
 static void
 refuse_offsets(const char *text)
 {
@@ -129,6 +162,7 @@ se_api_set_offsets(Oid stream, const char *json)
 			end2 == text || partition < 0 || partition > PG_INT32_MAX ||
 			offset < 0 || offset == PG_INT64_MAX)
 			refuse_offsets(json);
+		refuse_during_backfill(stream, (int32) partition, offset);
 		set_offset(stream, (int32) partition, offset);
 	}
 }
@@ -143,6 +177,8 @@ start_anew(SeStream *stream, const char *word)
 	Datum		added;
 	Jsonb	   *options;
 
+	if (strcmp(word, "latest") != 0)
+		refuse_during_backfill(stream->relid, -1, 0);
 	initStringInfo(&option);
 	if (strcmp(word, "earliest") != 0 && strcmp(word, "latest") != 0)
 	{

@@ -143,7 +143,9 @@ se_api_check_stream_options(const Jsonb *options, const char *format)
 void
 se_api_check_view_options(const Jsonb *options)
 {
-	static const char *const names[] = {"late_rows", "close_on_idle", NULL};
+	static const char *const names[] = {
+		"backfill", "late_rows", "close_on_idle", NULL
+	};
 
 	check_options(options, names, NULL, NULL);
 }

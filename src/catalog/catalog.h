@@ -169,6 +169,25 @@ extern void se_catalog_delete_partitions(Oid stream);
 extern void se_catalog_advance_partition(const SePartition *partition,
 										 int64 expected_offset);
 
+/* Records of a partition that a new view has yet to read. */
+typedef struct SeBackfillPart
+{
+	Oid			view;
+	int32		partition;
+	int64		next_offset;
+	int64		end_offset;		/* from here on the stream's batches count */
+} SeBackfillPart;
+
+extern void se_catalog_add_backfill(const SeBackfillPart *part);
+/* Of SeBackfillPart, in order. */
+extern List *se_catalog_list_backfill(Oid view);
+/* OIDs of the stream's views that have some. */
+extern List *se_catalog_list_backfilled(Oid stream);
+/* Moves it forward, or off when it is done; fails as above. */
+extern void se_catalog_advance_backfill(const SeBackfillPart *part,
+										int64 expected_offset);
+extern void se_catalog_delete_backfill(Oid view);
+
 extern void se_catalog_add_view(const SeView *view);
 extern SeView *se_catalog_get_view(Oid relid, bool missing_ok);
 extern void se_catalog_set_view_query(Oid relid, const char *query);

@@ -255,7 +255,7 @@ se_catalog_list_views(Oid stream)
 /*
  * A relation goes away.  As a stream it takes its progress along; its views
  * were dropped before it or with it.  As a view or as a view's state it takes
- * the view's row along.
+ * the view's row and its backfill along.
  */
 bool
 se_catalog_forget_relation(Oid relid)
@@ -276,6 +276,7 @@ se_catalog_forget_relation(Oid relid)
 			stream != relid)
 			continue;
 		delete_distinct(DatumGetObjectId(rows.values[COL_VIEW]));
+		se_catalog_delete_backfill(DatumGetObjectId(rows.values[COL_VIEW]));
 		se_row_delete(&rows);
 		if (stream != relid)
 			CacheInvalidateRelcacheByRelid(stream);

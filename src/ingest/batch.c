@@ -201,8 +201,7 @@ take_record(SeIngest *ingest)
 		if (position == NULL)
 			elog(ERROR, "record of partition %d, which is not ours",
 				 record->partition);
-		/* read before, under an earlier assignment: it counts already */
-		if (record->offset < position->next_offset)
+		if (!se_progress_wants(position, record->offset))
 			return;
 	}
 	ingest->bytes += record->value_len;
@@ -367,6 +366,8 @@ void
 se_ingest_begin(SeIngest *ingest, SeProgress *progress, bool careful,
 				Oid only_view)
 {
+	bool		backfill;
+
 	/* what an earlier batch left behind when it failed */
 	clear_chunk(ingest);
 	MemoryContextReset(ingest->chunk_context);
@@ -390,12 +391,19 @@ se_ingest_begin(SeIngest *ingest, SeProgress *progress, bool careful,
 	for (int i = 0; i < ingest->n_views; i++)
 		if (ingest->views[i].view->relid == only_view)
 			ingest->only_name = ingest->views[i].name;
-	ingest->watermark = se_watermark_next(ingest->stream);
+	/* in a backfill no row is late */
+	backfill = progress && OidIsValid(progress->view);
+	ingest->watermark = backfill ? DT_NOBEGIN :
+		se_watermark_next(ingest->stream);
 	ingest->closed_idle = false;
 	for (int i = 0; i < ingest->n_views; i++)
-		if (ingest->views[i].view->ends_sql)
-			ingest->views[i].idle_watermark =
-				se_catalog_idle_watermark(ingest->views[i].view->state, NULL);
+	{
+		SeViewTarget *target = &ingest->views[i];
+
+		if (target->view->ends_sql)
+			target->idle_watermark = backfill ? DT_NOBEGIN :
+				se_catalog_idle_watermark(target->view->state, NULL);
+	}
 	if (progress)
 		progress->watermark = ingest->watermark;
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -478,7 +486,8 @@ se_ingest_count(SeIngest *ingest, const SeBatchResult *result,
 	{
 		SeViewTarget *target = &ingest->views[i];
 
-		if (target->stats == NULL)
+		if (target->stats == NULL || (OidIsValid(ingest->only_view) &&
+									  target->view->relid != ingest->only_view))
 			continue;
 		pg_atomic_write_u64(&target->stats->batch_us, target->elapsed_us);
 		pg_atomic_write_u64(&target->stats->rows, target->rows);
@@ -487,5 +496,8 @@ se_ingest_count(SeIngest *ingest, const SeBatchResult *result,
 		pg_atomic_fetch_add_u64(&stats->late_rows, target->late_rows);
 		pg_atomic_fetch_add_u64(&target->stats->batches, 1);
 	}
+	/* the stream has counted these before */
+	if (ingest->progress && OidIsValid(ingest->progress->view))
+		return;
 	se_stats_count_batch(stats, result->rows, result->bytes, elapsed_us);
 }

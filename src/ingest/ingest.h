@@ -29,6 +29,8 @@
 
 /* ---- progress.c: positions of the partitions we read ---- */
 
+#define SE_NO_END PG_INT64_MAX
+
 typedef struct SePosition
 {
 	SePartition stored;			/* what the table says */
@@ -36,12 +38,16 @@ typedef struct SePosition
 	TimestampTz max_event_time; /* of the running batch, DT_NOBEGIN: none */
 	bool		seen;			/* got a record in the running batch */
 	TimestampTz silent_since;	/* when it was last seen to have more */
+	int64		end_offset;		/* of a backfill; SE_NO_END */
+	int64	   *passed;			/* sorted: records to pass over */
+	int			n_passed;
 	SePartitionStats *stats;
 } SePosition;
 
 typedef struct SeProgress
 {
 	Oid			relid;
+	Oid			view;			/* being backfilled; InvalidOid: the stream's */
 	Interval	delay;			/* watermark_delay */
 	bool		has_delay;
 	TimestampTz watermark;		/* of the stream, for the running batch */
@@ -52,11 +58,17 @@ typedef struct SeProgress
 	MemoryContext context;
 } SeProgress;
 
-extern SeProgress *se_progress_create(const SeStream *stream);
+/* view InvalidOid: of the stream itself, else of the backfill of that view. */
+extern SeProgress *se_progress_create(const SeStream *stream, Oid view);
 /* Takes over a stored row; partitions must come in order. */
 extern SePosition *se_progress_add(SeProgress *progress,
 								   const SePartition *stored);
 extern SePosition *se_progress_find(SeProgress *progress, int32 partition);
+/*
+ * Is the record to be applied?  If not, because it counts already or is none of
+ * the backfill, the position goes past it.
+ */
+extern bool se_progress_wants(SePosition *position, int64 offset);
 /* Notes one record; event_time DT_NOBEGIN: none. */
 extern void se_progress_note(SeProgress *progress, SePosition *position,
 							 int64 offset, TimestampTz event_time);

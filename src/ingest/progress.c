@@ -20,11 +20,12 @@
 #include "ingest.h"
 
 SeProgress *
-se_progress_create(const SeStream *stream)
+se_progress_create(const SeStream *stream, Oid view)
 {
 	SeProgress *progress = palloc0(sizeof(SeProgress));
 
 	progress->relid = stream->relid;
+	progress->view = view;
 	progress->context = CurrentMemoryContext;
 	progress->watermark = DT_NOBEGIN;
 	if (stream->watermark_delay)
@@ -61,8 +62,10 @@ se_progress_add(SeProgress *progress, const SePartition *stored)
 	position->next_offset = stored->next_offset;
 	position->max_event_time = DT_NOBEGIN;
 	position->silent_since = GetCurrentTimestamp();
-	position->stats = se_stats_partition(MyDatabaseId, progress->relid,
-										 stored->partition, true);
+	position->end_offset = SE_NO_END;
+	if (!OidIsValid(progress->view))
+		position->stats = se_stats_partition(MyDatabaseId, progress->relid,
+											 stored->partition, true);
 	if (position->stats)
 		pg_atomic_write_u64(&position->stats->next_offset,
 							stored->next_offset);
@@ -94,6 +97,36 @@ se_progress_find(SeProgress *progress, int32 partition)
 	return progress->last;
 }
 
+static int
+compare_offsets(const void *a, const void *b)
+{
+	int64		x = *(const int64 *) a;
+	int64		y = *(const int64 *) b;
+
+	return (x > y) - (x < y);
+}
+
+bool
+se_progress_wants(SePosition *position, int64 offset)
+{
+	/* read before, under an earlier assignment: it counts already */
+	if (offset < position->next_offset)
+		return false;
+	if (offset >= position->end_offset && position->end_offset != SE_NO_END)
+	{
+		position->next_offset = position->end_offset;
+		return false;
+	}
+	if (position->n_passed > 0 &&
+		bsearch(&offset, position->passed, position->n_passed, sizeof(int64),
+				compare_offsets) != NULL)
+	{
+		position->next_offset = offset + 1;
+		return false;
+	}
+	return true;
+}
+
 void
 se_progress_note(SeProgress *progress, SePosition *position, int64 offset,
 				 TimestampTz event_time)
@@ -123,6 +156,18 @@ new_watermark(SeProgress *progress, SePosition *position)
 	return Max(watermark, position->stored.watermark);
 }
 
+static void
+save_backfill(const SeProgress *progress, const SePosition *position)
+{
+	SeBackfillPart part;
+
+	part.view = progress->view;
+	part.partition = position->stored.partition;
+	part.next_offset = position->next_offset;
+	part.end_offset = position->end_offset;
+	se_catalog_advance_backfill(&part, position->stored.next_offset);
+}
+
 /* Writes what moved.  The stored copy follows at se_progress_committed(). */
 void
 se_progress_save(SeProgress *progress)
@@ -136,6 +181,11 @@ se_progress_save(SeProgress *progress)
 
 		if (position->next_offset == position->stored.next_offset)
 			continue;
+		if (OidIsValid(progress->view))
+		{
+			save_backfill(progress, position);
+			continue;
+		}
 		row.next_offset = position->next_offset;
 		row.watermark = new_watermark(progress, position);
 		row.closed_to = Max(row.closed_to, progress->watermark);

@@ -52,11 +52,12 @@
 #define CAREFUL_US 60000000		/* one record at fault seldom comes alone */
 
 SeReader *
-se_reader_create(Oid relid, int worker_no, int n_workers)
+se_reader_create(Oid relid, Oid view, int worker_no, int n_workers)
 {
 	SeReader   *reader = palloc0(sizeof(SeReader));
 
 	reader->relid = relid;
+	reader->view = view;
 	reader->worker_no = worker_no;
 	reader->n_workers = n_workers;
 	reader->routine = se_source_kafka();
@@ -80,9 +81,11 @@ open_source(SeReader *reader, const SeStream *stream, const SeLimits *limits)
 
 	config.options = se_security_connection(stream->server, GetUserId());
 	config.topic = stream->topic;
-	config.client_id = psprintf("stream_ext-%s-%d",
-								get_rel_name(reader->relid),
-								reader->worker_no);
+	config.client_id = OidIsValid(reader->view) ?
+		psprintf("stream_ext-%s-%s", get_rel_name(reader->relid),
+				 get_rel_name(reader->view)) :
+		psprintf("stream_ext-%s-%d", get_rel_name(reader->relid),
+				 reader->worker_no);
 	config.group_id = psprintf("stream_ext-%s-%s",
 							   get_database_name(MyDatabaseId),
 							   get_rel_name(reader->relid));
@@ -114,7 +117,7 @@ se_reader_define(SeReader *reader, Oid relid)
 	if (reader->source == NULL)
 		open_source(reader, stream, limits);
 	if (reader->progress == NULL)
-		reader->progress = se_progress_create(stream);
+		reader->progress = se_progress_create(stream, reader->view);
 	if (reader->max_records < limits->batch_max_rows)
 	{
 		Size		size = sizeof(SeRecord) * limits->batch_max_rows;
@@ -250,14 +253,21 @@ assign(SeReader *reader)
 	SeProgress *progress = reader->progress;
 	SePartitionOffset *parts = palloc(sizeof(SePartitionOffset) *
 									  Max(1, progress->n));
+	int			n = 0;
 
 	for (int i = 0; i < progress->n; i++)
 	{
-		parts[i].partition = progress->positions[i].stored.partition;
-		parts[i].offset = progress->positions[i].stored.next_offset;
+		SePosition *position = &progress->positions[i];
+
+		if (position->stored.next_offset >= position->end_offset)
+			continue;
+		parts[n].partition = position->stored.partition;
+		parts[n++].offset = position->stored.next_offset;
 	}
-	reader->routine->assign(reader->source, parts, progress->n);
+	if (n > 0)
+		reader->routine->assign(reader->source, parts, n);
 	reader->assigned = true;
+	reader->n_assigned = n;
 	pfree(parts);
 }
 
@@ -276,6 +286,16 @@ se_reader_find_partitions(SeReader *reader)
 	reader->partitions_due_us = se_clock_us() + RETRY_US;
 	if (count < 0)
 		return;
+	if (OidIsValid(reader->view))
+	{
+		if (!reader->assigned && !se_backfill_find(reader, count))
+			return;
+		if (!reader->assigned)
+			assign(reader);
+		reader->partitions_due_us = se_clock_us() +
+			(int64) se_guc_discovery_interval_ms * 1000;
+		return;
+	}
 	rows = se_catalog_list_partitions(reader->relid);
 	if (reader->worker_no == 0)
 	{
@@ -295,11 +315,17 @@ se_reader_find_partitions(SeReader *reader)
 
 /* ---- windows that close ---- */
 
+static bool
+closes_windows(SeReader *reader)
+{
+	return !OidIsValid(reader->view) && se_ingest_has_closing(reader->ingest);
+}
+
 bool
 se_reader_closing_due(SeReader *reader)
 {
 	return reader->assigned && se_clock_us() >= reader->closing_due_us &&
-		se_ingest_has_closing(reader->ingest);
+		closes_windows(reader);
 }
 
 void
@@ -329,7 +355,7 @@ se_reader_timeout_ms(SeReader *reader, bool *on_socket)
 	int64		until = Min(reader->partitions_due_us,
 							now + LONGEST_NAP_MS * 1000L);
 
-	if (se_ingest_has_closing(reader->ingest))
+	if (closes_windows(reader))
 		until = Min(until, reader->closing_due_us);
 	*on_socket = false;
 	if (reader->assigned && reader->next_start_us > now + PACE_SLACK_US)
@@ -437,11 +463,12 @@ static int64
 end_ahead(SeReader *reader, SePosition *position)
 {
 	SePartitionInfo info;
+	int64		end;
 
 	reader->routine->partition_info(reader->source,
 									position->stored.partition, &info);
-	return info.at_end && info.end_offset > position->next_offset ?
-		info.end_offset : -1;
+	end = Min(info.end_offset, position->end_offset);
+	return info.at_end && end > position->next_offset ? end : -1;
 }
 
 bool
@@ -476,7 +503,11 @@ se_reader_committed(SeReader *reader, int64 start_us, int64 rows)
 	reader->routine->release(reader->source);
 	reader->n_records = 0;
 	reader->last_commit_lsn = XactLastCommitEnd;
-	reader->moved_since_report = true;
+	reader->moved_since_report = !OidIsValid(reader->view);
+	/* partitions whose end is reached are not fetched on */
+	if (OidIsValid(reader->view) &&
+		se_backfill_unfinished(reader) < reader->n_assigned)
+		assign(reader);
 	reader->closing_due_us = Min(reader->closing_at_latest_us,
 								 se_clock_us() + CLOSING_DELAY_US);
 	if (is_behind(reader))
@@ -573,12 +604,22 @@ se_reader_watch(SeReader *reader)
 				(errcode(SE_ERRCODE_STOPPED),
 				 errmsg("%s", problem.message),
 				 problem.hint[0] ? errhint("%s", problem.hint) : 0));
+	/* the rest is for the stream's own workers to show */
+	if (OidIsValid(reader->view))
+		return;
 	if (problem.kind == SE_PROBLEM_TRANSIENT)
 		show_problem(stats, &problem);
 	else if (reader->assigned)
 		se_stats_set_problem(stats, NULL);
 	watch_partitions(reader);
 	report_group_offsets(reader);
+}
+
+bool
+se_reader_is_done(const SeReader *reader)
+{
+	return OidIsValid(reader->view) && reader->assigned &&
+		se_backfill_unfinished(reader) == 0;
 }
 
 void

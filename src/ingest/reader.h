@@ -17,6 +17,7 @@
 typedef struct SeReader
 {
 	Oid			relid;
+	Oid			view;			/* to backfill; InvalidOid: reads the stream */
 	int			worker_no;
 	int			n_workers;
 	const SeSourceRoutine *routine;
@@ -24,6 +25,7 @@ typedef struct SeReader
 	SeIngest   *ingest;
 	SeProgress *progress;
 	bool		assigned;
+	int			n_assigned;		/* partitions */
 	MemoryContext context;		/* positions, records */
 
 	/* the running batch */
@@ -53,7 +55,8 @@ typedef struct SeReader
 	bool		has_problem;
 } SeReader;
 
-extern SeReader *se_reader_create(Oid relid, int worker_no, int n_workers);
+extern SeReader *se_reader_create(Oid relid, Oid view, int worker_no,
+								  int n_workers);
 
 /* Opens the definition, and the source when there is none; in a transaction. */
 extern void se_reader_define(SeReader *reader, Oid relid);
@@ -101,5 +104,16 @@ extern void se_reader_committed(SeReader *reader, int64 start_us, int64 rows);
 extern void se_reader_watch(SeReader *reader);
 
 extern void se_reader_close(SeReader *reader, bool clean);
+
+/* Has a backfill nothing left to read? */
+extern bool se_reader_is_done(const SeReader *reader);
+
+/*
+ * backfill.c for reader.c: finds what is to be read, of so many partitions of
+ * the topic; in a transaction.  False: ask again later.
+ */
+extern bool se_backfill_find(SeReader *reader, int count);
+/* Partitions whose end is not reached. */
+extern int	se_backfill_unfinished(const SeReader *reader);
 
 #endif							/* SE_READER_H */

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * worker.c
- *	  The worker process: one reader of some partitions of one stream.
+ *	  The worker process: one reader of some partitions of one stream, or of
+ *	  those that the backfill of one view has yet to read (backfill.c).
  *
  * The loop is: wait, poll, and for what came one transaction
  *
@@ -20,6 +21,8 @@
  * ever, or would lose records, put the stream into state "failed" with the
  * reason; its offsets stay.  When a record is at fault, the batch is read
  * again and applied carefully, which sets that record aside (batch.c).
+ * A backfill never fails its stream: it shows the reason in stream.views and
+ * is started again, until its view is dropped.
  *
  * Crash at any point: the transaction's results and offsets are both gone or
  * both there.  Commits are asynchronous: the last ones may be lost together,
@@ -135,6 +138,19 @@ commit(void)
 	pgstat_report_activity(STATE_IDLE, NULL);
 }
 
+/* Is this process still to run, for this stream in this way? */
+static bool
+is_wanted(const SeStream *stream)
+{
+	if (stream == NULL || stream->state != SE_STATE_RUNNING ||
+		!se_catalog_stream_is_home(stream) || stream->server == NULL ||
+		se_security_owner(slot->relid) != slot->owner)
+		return false;
+	if (OidIsValid(slot->view))
+		return se_catalog_get_view(slot->view, true) != NULL;
+	return stream->workers == slot->n_workers;
+}
+
 /*
  * Reads the definition, again when it changed.  Leaves when the stream is
  * not to be run any more.
@@ -154,10 +170,7 @@ load_definition(SeReader *reader)
 	if (!se_catalog_exists())
 		proc_exit(0);
 	stream = se_catalog_get_stream(slot->relid, true);
-	if (stream == NULL || stream->state != SE_STATE_RUNNING ||
-		!se_catalog_stream_is_home(stream) || stream->server == NULL ||
-		stream->workers != slot->n_workers ||
-		se_security_owner(slot->relid) != slot->owner)
+	if (!is_wanted(stream))
 	{
 		se_reader_close(reader, true);
 		commit();
@@ -170,13 +183,44 @@ load_definition(SeReader *reader)
 	commit();
 }
 
+/* ---- backfills ---- */
+
+/* In stream.views; NULL: all is well. */
+static void
+show_backfill_problem(const char *reason)
+{
+	LWLockAcquire(se_shared->lock, LW_EXCLUSIVE);
+	strlcpy(slot->problem, reason ? reason : "", sizeof(slot->problem));
+	LWLockRelease(se_shared->lock);
+}
+
+/* All is read: nobody need come again. */
+static void
+end_backfill(SeReader *reader)
+{
+	char	   *name;
+
+	begin("ending the backfill of a view");
+	name = get_rel_name(slot->view);
+	ereport(LOG,
+			(errmsg("backfill of view \"%s\" is done", name ? name : "")));
+	commit();
+	LWLockAcquire(se_shared->lock, LW_EXCLUSIVE);
+	slot->wanted = false;
+	LWLockRelease(se_shared->lock);
+	se_reader_close(reader, true);
+	proc_exit(0);
+}
+
+/* ---- batches ---- */
+
 static SeBatchResult
 ingest_batch(SeReader *reader)
 {
 	int64		start = se_clock_us();
 
 	se_ingest_begin(reader->ingest, reader->progress, reader->careful,
-					InvalidOid);
+					slot->view);
 	do
 		se_ingest_add(reader->ingest, reader->records, reader->n_records);
 	while (se_reader_poll_more(reader, start));
@@ -245,6 +289,9 @@ apply_batch(SeReader *reader)
 	se_progress_committed(reader->progress);
 	se_ingest_count(reader->ingest, &result, se_clock_us() - start);
 	se_reader_committed(reader, start, result.rows);
+	/* only we write there */
+	if (OidIsValid(slot->view) && slot->problem[0] != '\0')
+		show_backfill_problem(NULL);
 }
 
 /* ---- the loop ---- */
@@ -344,6 +391,8 @@ run(SeReader *reader)
 	{
 		serve_interrupts(reader);
 		tick(reader);
+		if (se_reader_is_done(reader))
+			end_backfill(reader);
 		if (se_reader_may_start(reader))
 		{
 			se_reader_poll(reader);
@@ -429,6 +478,11 @@ handle_error(SeReader *reader)
 	/* the client library may hang in its destructor with records out */
 	se_reader_close(reader, false);
 	reason = describe_error(error);
+	if (OidIsValid(slot->view))
+	{
+		show_backfill_problem(reason);
+		proc_exit(1);
+	}
 	if (is_fatal(error->sqlerrcode))
 	{
 		mark_failed(reason);
@@ -468,7 +522,8 @@ se_worker_main(Datum arg)
 											  SE_WORKER_CONNECT_FLAGS);
 	configure_session();
 	MemoryContextSwitchTo(TopMemoryContext);
-	reader = se_reader_create(slot->relid, slot->worker_no, slot->n_workers);
+	reader = se_reader_create(slot->relid, slot->view, slot->worker_no,
+							  slot->n_workers);
 	PG_TRY();
 	{
 		run(reader);

@@ -282,10 +282,16 @@ start_worker(int i)
 	SeWorkerSlot *slot = &se_slots[i];
 	char		name[BGW_MAXLEN];
 
-	snprintf(name, sizeof(name), "stream_ext worker %u/%u/%d", slot->database,
-			 slot->relid, slot->worker_no);
+	if (OidIsValid(slot->view))
+		snprintf(name, sizeof(name), "stream_ext backfill %u/%u/%u",
+				 slot->database, slot->relid, slot->view);
+	else
+		snprintf(name, sizeof(name), "stream_ext worker %u/%u/%d",
+				 slot->database, slot->relid, slot->worker_no);
 	children[i].started_us = se_clock_us();
-	if (start_process("se_worker_main", name, "stream_ext worker",
+	if (start_process("se_worker_main", name,
+					  OidIsValid(slot->view) ? "stream_ext backfill" :
+					  "stream_ext worker",
 					  Int32GetDatum(i), &children[i].handle))
 	{
 		slot->state = SE_SLOT_STARTING;

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * probe.c
- *	  A look into one database: which streams should run there?
+ *	  A look into one database: which streams should run there, and which of
+ *	  their views are being backfilled?
  *
  * The probe lives for milliseconds.  It reads the extension's tables and
  * makes the worker slots of its database match them.  It runs none of the
@@ -42,7 +43,7 @@ owner_of(Oid relid)
 
 /* The slot of one worker; takes a free one when it has none. */
 static void
-want_worker(Oid relid, Oid owner, int worker_no, int n_workers)
+want_worker(Oid relid, Oid view, Oid owner, int worker_no, int n_workers)
 {
 	SeWorkerSlot *free_slot = NULL;
 
@@ -56,7 +57,7 @@ want_worker(Oid relid, Oid owner, int worker_no, int n_workers)
 			continue;
 		}
 		if (slot->database != MyDatabaseId || slot->relid != relid ||
-			slot->worker_no != worker_no)
+			slot->view != view || slot->worker_no != worker_no)
 			continue;
 		/* one that is on its way out comes back after its end */
 		if (slot->owner == owner && slot->n_workers == n_workers &&
@@ -70,8 +71,9 @@ want_worker(Oid relid, Oid owner, int worker_no, int n_workers)
 	if (free_slot == NULL)
 	{
 		ereport(WARNING,
-				(errmsg("no slot is free for worker %d of stream %u",
-						worker_no, relid),
+				(errmsg("no slot is free for worker %d of stream %u%s",
+						worker_no, relid,
+						OidIsValid(view) ? ", to backfill a view" : ""),
 				 errhint("Increase stream_ext.max_workers.")));
 		return;
 	}
@@ -80,16 +82,30 @@ want_worker(Oid relid, Oid owner, int worker_no, int n_workers)
 	free_slot->wanted = true;
 	free_slot->database = MyDatabaseId;
 	free_slot->relid = relid;
+	free_slot->view = view;
 	free_slot->owner = owner;
 	free_slot->worker_no = worker_no;
 	free_slot->n_workers = n_workers;
 	free_slot->probe = se_shared->generation;
 }
 
+static bool
+should_run(const SeStream *stream, Oid owner)
+{
+	return stream->state == SE_STATE_RUNNING && stream->server != NULL &&
+		OidIsValid(owner) && se_catalog_stream_is_home(stream);
+}
+
+/*
+ * backfilled: for each stream the views that its topic is read again for.
+ * These come last: streams go first where slots are few.
+ */
 static void
-match_slots(List *streams)
+match_slots(List *streams, List *backfilled)
 {
 	ListCell   *lc;
+	ListCell   *lc2;
+	ListCell   *lc3;
 
 	LWLockAcquire(se_shared->lock, LW_EXCLUSIVE);
 	se_shared->generation++;
@@ -98,11 +114,21 @@ match_slots(List *streams)
 		SeStream   *stream = lfirst(lc);
 		Oid			owner = owner_of(stream->relid);
 
-		if (stream->state != SE_STATE_RUNNING || stream->server == NULL ||
-			!OidIsValid(owner) || !se_catalog_stream_is_home(stream))
+		if (!should_run(stream, owner))
 			continue;
 		for (int i = 0; i < stream->workers; i++)
-			want_worker(stream->relid, owner, i, stream->workers);
+			want_worker(stream->relid, InvalidOid, owner, i, stream->workers);
+	}
+	forboth(lc, streams, lc2, backfilled)
+	{
+		SeStream   *stream = lfirst(lc);
+		List	   *views = lfirst(lc2);
+		Oid			owner = owner_of(stream->relid);
+
+		if (!should_run(stream, owner))
+			continue;
+		foreach(lc3, views)
+			want_worker(stream->relid, lfirst_oid(lc3), owner, 0, 1);
 	}
 	for (int i = 0; i < se_shared->n_slots; i++)
 	{
@@ -124,6 +150,8 @@ void
 se_probe_main(Datum database)
 {
 	List	   *streams = NIL;
+	List	   *backfilled = NIL;
+	ListCell   *lc;
 
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
@@ -133,7 +161,10 @@ se_probe_main(Datum database)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (se_catalog_exists())
 		streams = se_catalog_list_streams();
-	match_slots(streams);
+	foreach(lc, streams)
+		backfilled = lappend(backfilled,
+							 se_catalog_list_backfilled(((SeStream *) lfirst(lc))->relid));
+	match_slots(streams, backfilled);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 }

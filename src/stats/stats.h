@@ -91,6 +91,7 @@ typedef struct SeWorkerSlot
 	bool		wanted;			/* false: the process is to leave */
 	Oid			database;
 	Oid			relid;
+	Oid			view;			/* to backfill; InvalidOid: reads the stream */
 	Oid			owner;
 	int			worker_no;		/* 0 .. n_workers - 1 */
 	int			n_workers;
@@ -100,6 +101,7 @@ typedef struct SeWorkerSlot
 	int			failures;		/* in a row */
 	int64		not_before_us;	/* next start, se_clock_us */
 	const char *waiting_for;	/* constant text for status, NULL: nothing */
+	char		problem[SE_PROBLEM_LENGTH]; /* why a backfill stopped last */
 } SeWorkerSlot;
 
 typedef struct SeShared
