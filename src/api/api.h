@@ -55,8 +55,8 @@ extern void se_api_note_unlogged(void);
 
 /* ddl.c */
 extern void se_api_ddl_init(void);
-/* A view was dropped: its state goes when the command ends. */
-extern void se_api_note_view_dropped(Oid view, Oid state);
+/* A view was dropped: its state and what is beside it go when the command ends. */
+extern void se_api_note_view_dropped(Oid view, Oid table);
 /* The transaction ends. */
 extern void se_api_forget_dropped_views(void);
 

@@ -530,12 +530,17 @@ static void
 drop_view(const SeView *view, DropBehavior behavior)
 {
 	ObjectAddresses *objects = new_object_addresses();
+	ListCell   *lc;
 
 	/* between two batches */
 	LockRelationOid(view->stream, ShareRowExclusiveLock);
 	se_launcher_announce(view->stream);
 	add_relation(objects, view->relid);
 	add_relation(objects, view->state);
+	if (OidIsValid(view->late_rows))
+		add_relation(objects, view->late_rows);
+	foreach(lc, view->distinct)
+		add_relation(objects, ((SeDistinct *) lfirst(lc))->kept);
 	delete_all(objects, behavior);
 }
 

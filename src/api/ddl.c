@@ -43,20 +43,20 @@ static ProcessUtility_hook_type previous_hook = NULL;
 typedef struct Orphan
 {
 	Oid			view;
-	Oid			state;
+	Oid			table;
 } Orphan;
 
 /* Of the command that runs, in TopMemoryContext. */
 static List *orphans = NIL;
 
 void
-se_api_note_view_dropped(Oid view, Oid state)
+se_api_note_view_dropped(Oid view, Oid table)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 	Orphan	   *orphan = palloc(sizeof(Orphan));
 
 	orphan->view = view;
-	orphan->state = state;
+	orphan->table = table;
 	orphans = lappend(orphans, orphan);
 	MemoryContextSwitchTo(old);
 }
@@ -90,9 +90,9 @@ drop_orphans(DropBehavior behavior)
 		ObjectAddress address;
 
 		/* the drop may have failed and been rolled back, or taken both */
-		if (relation_exists(orphan->view) || !relation_exists(orphan->state))
+		if (relation_exists(orphan->view) || !relation_exists(orphan->table))
 			continue;
-		ObjectAddressSet(address, RelationRelationId, orphan->state);
+		ObjectAddressSet(address, RelationRelationId, orphan->table);
 		performDeletion(&address, behavior, PERFORM_DELETION_INTERNAL);
 	}
 	list_free_deep(mine);

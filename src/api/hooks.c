@@ -144,7 +144,15 @@ follow_drop(ObjectAccessType access, Oid classid, Oid objectid, int subid,
 	view = se_catalog_get_view(objectid, true);
 	if (view != NULL)
 	{
+		ListCell   *lc;
+
+		/* a restored database does not know that these depend on the state */
 		se_api_note_view_dropped(view->relid, view->state);
+		if (OidIsValid(view->late_rows))
+			se_api_note_view_dropped(view->relid, view->late_rows);
+		foreach(lc, view->distinct)
+			se_api_note_view_dropped(view->relid,
+									 ((SeDistinct *) lfirst(lc))->kept);
 		/* a batch of its backfill writes the row that is about to go */
 		if (se_catalog_list_backfill(view->relid) != NIL)
 			LockRelationOid(view->stream, ShareRowExclusiveLock);
