@@ -16,6 +16,7 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "access/xlog_internal.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
 #include "commands/extension.h"
@@ -59,8 +60,17 @@ forget(List *relids, bool only_missing)
 static void
 flush_abort(void)
 {
-	if (made_unlogged && !RecoveryInProgress())
-		XLogFlush(GetXLogInsertRecPtr());
+	XLogRecPtr	end;
+
+	if (!made_unlogged || RecoveryInProgress())
+		return;
+	/* behind a full page this is where the next record goes, after a header */
+	end = GetXLogInsertRecPtr();
+	if (XLogSegmentOffset(end, wal_segment_size) == SizeOfXLogLongPHD)
+		end -= SizeOfXLogLongPHD;
+	else if (end % XLOG_BLCKSZ == SizeOfXLogShortPHD)
+		end -= SizeOfXLogShortPHD;
+	XLogFlush(end);
 }
 
 static void
