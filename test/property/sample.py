@@ -44,6 +44,8 @@ class Sample(Case):
         types = [t for name in names for t in TYPES if t.label == name]
         self.columns = [Column(rng, i, t) for i, t in enumerate(types + rng.sample(TYPES, 3))]
         self.queries = [Query(rng, self.columns, "at", self.time_type) for _ in range(views)]
+        # workers take turns at totals, and so at what comes after them
+        self.queries.sort(key=lambda q: (not (q.window and q.window.merges), not q.keys or q.sets is not None))
         for query in self.queries:
             query.choose_lateness(rng, True)
             query.some_late = False
@@ -66,7 +68,8 @@ def kafkatool_line(case, row):
 
 def create(case):
     stream = feed.create_stream(case).replace("stream.create_stream('s', ", "stream.create_stream('s', server => 'kafka', "
-                                              "topic => 'sample', workers => 4, columns => ", 1)
+                                              "topic => 'sample', workers => 4, "
+                                              "options => '{\"batch_max_rows\": 50}', columns => ", 1)
     views = [feed.create_view(i, query) for i, query in enumerate(case.queries)]
     return "\n".join(["BEGIN;", stream] + views + ["COMMIT;", ""])
 
