@@ -74,11 +74,21 @@ jsonb_headers(const SeRecord *record)
 	return record->origin;
 }
 
-/* Keeps other callers and DDL out; workers of the stream go on. */
-static void
+/*
+ * Keeps other callers and DDL out; workers of the stream go on.  With a watermark
+ * they wait, too: what is fed goes by the watermark of its beginning, and must
+ * not come to windows that the workers have closed meanwhile.
+ */
+static SeStream *
 lock_for_feeding(Oid relid)
 {
+	SeStream   *stream;
+
 	LockRelationOid(relid, ShareUpdateExclusiveLock);
+	stream = se_catalog_get_stream(relid, false);
+	if (stream->server && stream->watermark_delay)
+		LockRelationOid(relid, ShareRowExclusiveLock);
+	return stream;
 }
 
 /* The position of a partition, with a row in the table. */
@@ -158,8 +168,7 @@ feed(Oid relid, SeRecord *records, int n)
 
 	se_stats_require();
 	se_security_require_insert(relid);
-	lock_for_feeding(relid);
-	stream = se_catalog_get_stream(relid, false);
+	stream = lock_for_feeding(relid);
 	for (int i = 0; i < n; i++)
 	{
 		if (stream->server && (records[i].partition >= 0 ||
@@ -420,7 +429,7 @@ se_sql_retry_dead_letters(PG_FUNCTION_ARGS)
 	se_stats_require();
 	(void) se_catalog_get_stream(relid, false);
 	se_security_require_owner(relid);
-	lock_for_feeding(relid);
+	(void) lock_for_feeding(relid);
 	refuse_during_backfill(relid);
 	se_security_become(se_security_owner(relid), &saved);
 	ingest = se_ingest_open(relid, jsonb_header, jsonb_headers);
