@@ -67,6 +67,7 @@ CREATE TABLE stream.catalog_views (
 	late_rows regclass,
 	ends_sql text,
 	idle_watermark timestamptz,
+	by_event_time boolean NOT NULL,
 	serial boolean NOT NULL,
 	emit text NOT NULL,
 	state_ttl interval,

@@ -183,6 +183,7 @@ se_sql_create_view(PG_FUNCTION_ARGS)
 	view.ends_sql = plan->ends_sql;
 	view.idle_watermark = DT_NOBEGIN;
 	view.distinct = plan->distinct;
+	view.by_event_time = plan->by_event_time;
 	view.serial = plan->serial;
 	view.partition_span = plan->partition_span;
 	view.window_reach = plan->window_reach;

@@ -83,6 +83,7 @@ typedef struct SeView
 	char	   *merge_sql;		/* plan/ wrote it: INSERT ... ON CONFLICT */
 	char	   *late_sql;		/* plan/ wrote it: the batch's rows that come late
 								 * for all their windows; NULL: none can */
+	bool		by_event_time;	/* the window is over the event time column */
 	bool		serial;			/* merges of two workers would clash */
 	Oid			late_rows;		/* name_late_rows; InvalidOid: they are counted */
 	char	   *ends_sql;		/* plan/ wrote it: the end of the last window;

@@ -21,7 +21,7 @@ enum
 {
 	COL_VIEW, COL_STREAM, COL_STATE, COL_KIND, COL_QUERY, COL_DELTA_SQL,
 	COL_MERGE_SQL, COL_LATE_SQL, COL_LATE_ROWS, COL_ENDS_SQL,
-	COL_IDLE_WATERMARK, COL_SERIAL, COL_EMIT,
+	COL_IDLE_WATERMARK, COL_BY_EVENT_TIME, COL_SERIAL, COL_EMIT,
 	COL_STATE_TTL, COL_PARTITION_SPAN, COL_WINDOW_REACH,
 	COL_ALLOWED_LATENESS, COL_OPTIONS,
 	NCOLS
@@ -110,6 +110,7 @@ se_catalog_add_view(const SeView *v)
 		values[COL_ENDS_SQL] = CStringGetTextDatum(v->ends_sql);
 	isnull[COL_IDLE_WATERMARK] = TIMESTAMP_IS_NOBEGIN(v->idle_watermark);
 	values[COL_IDLE_WATERMARK] = TimestampTzGetDatum(v->idle_watermark);
+	values[COL_BY_EVENT_TIME] = BoolGetDatum(v->by_event_time);
 	values[COL_SERIAL] = BoolGetDatum(v->serial);
 	values[COL_EMIT] = CStringGetTextDatum(v->emit);
 	isnull[COL_STATE_TTL] = (v->state_ttl == NULL);
@@ -163,6 +164,7 @@ make_view(SeRowScan *rows)
 		v->late_rows = DatumGetObjectId(rows->values[COL_LATE_ROWS]);
 	v->ends_sql = se_row_text(rows, COL_ENDS_SQL);
 	v->idle_watermark = idle_watermark(rows);
+	v->by_event_time = DatumGetBool(rows->values[COL_BY_EVENT_TIME]);
 	v->serial = DatumGetBool(rows->values[COL_SERIAL]);
 	v->emit = se_row_text(rows, COL_EMIT);
 	v->state_ttl = copy_interval(rows, COL_STATE_TTL);

@@ -212,7 +212,10 @@ take_record(SeIngest *ingest)
 	{
 		ExecStoreVirtualTuple(row);
 		if (check_row(ingest, &event_time))
+		{
 			keep_row(ingest);
+			ingest->min_event_time = Min(ingest->min_event_time, event_time);
+		}
 		else
 			event_time = DT_NOBEGIN;
 	}
@@ -396,6 +399,7 @@ se_ingest_begin(SeIngest *ingest, SeProgress *progress, bool careful,
 	ingest->watermark = backfill ? DT_NOBEGIN :
 		se_watermark_next(ingest->stream);
 	ingest->closed_idle = false;
+	ingest->min_event_time = DT_NOEND;
 	for (int i = 0; i < ingest->n_views; i++)
 	{
 		SeViewTarget *target = &ingest->views[i];

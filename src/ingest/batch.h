@@ -66,6 +66,7 @@ struct SeIngest
 	List	   *rejects;		/* not written yet */
 	int			n_rejects;		/* of the batch */
 	int64		bytes;
+	TimestampTz min_event_time; /* of its rows */
 	bool		closed_idle;	/* since the last batch */
 	TimestampTz watermark;		/* of the stream, that the batch goes by */
 	SeProgress *progress;

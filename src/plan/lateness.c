@@ -361,12 +361,25 @@ late_sql(SeQuery *sq, SeSplit *split, Node *ts)
 												   "l.\"@ts\"")) : "");
 }
 
+/* The column itself, so that a batch knows the least of it. */
+static bool
+is_event_time(const SeQuery *sq, Node *ts)
+{
+	SeStream   *stream = se_catalog_get_stream(sq->stream, false);
+	Var		   *var = (Var *) ts;
+
+	return IsA(var, Var) && stream->event_time != NULL &&
+		list_length(sq->stream_path) == 1 && var->varno == sq->stream_index &&
+		var->varattno == get_attnum(sq->stream, stream->event_time);
+}
+
 void
 se_plan_drop_late(SeQuery *sq, SeSplit *split, SeViewPlan *plan)
 {
 	Node	   *ts = se_plan_window_time(sq);
 
 	plan->late_sql = late_sql(sq, split, ts);
+	plan->by_event_time = is_event_time(sq, ts);
 	if (se_plan_has_sessions(sq))
 		return;					/* the merge knows which rows are late */
 	if (sq->window.panes != NULL)

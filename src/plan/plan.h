@@ -34,6 +34,7 @@ typedef struct SeViewPlan
 	Oid			view;			/* relid of the view made */
 	Interval   *partition_span; /* as in SeView */
 	Interval   *window_reach;
+	bool		by_event_time;	/* the window is over the event time column */
 	bool		serial;			/* merges of two workers would clash */
 	Oid			late_rows;		/* relid of the table of late rows, or none */
 	char	   *ends_sql;		/* the end of the last window; or NULL */

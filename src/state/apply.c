@@ -74,6 +74,7 @@ struct SeViewState
 	int			n_distinct;
 	Distinct   *distinct;
 	Oid			serial;			/* locked while it is merged into; or none */
+	bool		by_event_time;
 	SeBatchQuery *late;			/* NULL: no row can be late */
 	Sink		keep_late;		/* without sql: late rows are only counted */
 };
@@ -164,6 +165,7 @@ se_state_open(const SeView *view)
 	if (view->ends_sql)
 		state->ends_sql = with_state(view->ends_sql, view->state);
 	open_distinct(state, view);
+	state->by_event_time = view->by_event_time;
 	state->serial = view->serial ? view->state : InvalidOid;
 	state->keep_late.relation = SE_LATE_NAME;
 	if (OidIsValid(view->late_rows))
@@ -377,7 +379,8 @@ se_state_apply(SeViewState *state, const SeRowRange *range,
 		LockDatabaseObject(RelationRelationId, state->serial, SE_MERGE_LOCK,
 						   ExclusiveLock);
 	result = run_delta(state, range, closed_to);
-	if (state->late != NULL && !TIMESTAMP_IS_NOBEGIN(closed_to))
+	if (state->late != NULL && !TIMESTAMP_IS_NOBEGIN(closed_to) &&
+		!(state->by_event_time && range->in_time))
 		*late_rows += run(state, state->late, &state->keep_late, range,
 						  closed_to);
 	MemoryContextSwitchTo(old);

@@ -21,6 +21,7 @@ typedef struct SeRowRange
 	const SeRows *rows;
 	int			first;
 	int			n;
+	bool		in_time;		/* no event time is before what is closed */
 } SeRowRange;
 
 /* Rows of se_batch, in CurrentMemoryContext; its memory serves all batches. */
