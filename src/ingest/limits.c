@@ -43,7 +43,7 @@ enum
 
 /* In the order of the enum. */
 static const Bound limit_options[N_LIMITS] = {
-	{"batch_max_rows", LIMIT_COUNT, 1, 10e6, 65536,
+	{"batch_max_rows", LIMIT_COUNT, 1, 10e6, 131072,
 	"A whole number from 1 to 10000000."},
 	{"batch_max_bytes", LIMIT_BYTES, 1024, 1024.0 * 1024 * 1024, 32 * 1024 * 1024,
 	"A size from 1kB to 1GB, such as 32MB."},
