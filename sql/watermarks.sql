@@ -33,6 +33,13 @@ SELECT watermark, stream.watermark(stream) AS closed FROM stream.status WHERE st
 SELECT stream.ingest_records('least', ARRAY[(1, NULL, NULL, NULL, '{"at": "2024-01-01T12:00:00Z"}', NULL)]::stream.record[]);
 SELECT watermark, stream.watermark(stream) AS closed FROM stream.status WHERE stream = 'least'::regclass;
 SELECT stream.drop('least');
+-- a partition that never had a time holds nothing back once it is idle, also when all are
+SELECT stream.create_stream('rest', 'at timestamptz', event_time => 'at', watermark_delay => '10 s', idle_timeout => '0 s');
+SELECT stream.ingest_records('rest', ARRAY[
+	(0, NULL, NULL, NULL, NULL, NULL),
+	(1, NULL, NULL, NULL, '{"at": "2024-01-01T12:00:00Z"}', NULL)]::stream.record[]);
+SELECT watermark FROM stream.status WHERE stream = 'rest'::regclass;
+SELECT stream.drop('rest');
 SELECT stream.drop('s');
 
 -- without an event_time the record's time counts

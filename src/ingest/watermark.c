@@ -82,11 +82,12 @@ se_watermark_next(const SeStream *stream)
 		SePartition *p = lfirst(lc);
 
 		closed = Max(closed, p->closed_to);
-		all = Min(all, p->watermark);
+		if (!TIMESTAMP_IS_NOBEGIN(p->watermark))
+			all = Min(all, p->watermark);
 		if (!se_watermark_is_idle(stream, p))
 			active = Min(active, p->watermark);
 	}
-	/* when all are idle none leaves the others behind */
+	/* when all are idle, none of those that have read something is left behind */
 	if (TIMESTAMP_IS_NOEND(active))
 		active = all;
 	return TIMESTAMP_IS_NOEND(active) ? closed : Max(closed, active);
