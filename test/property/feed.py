@@ -69,7 +69,7 @@ def watermarks(case):
     It is the least of the partitions' that have been seen, each the greatest
     event time less the delay, before the batch; it never goes back.  One that has
     brought only dead letters has none yet, and holds it up.  Idle ones do not
-    count, unless all are.
+    count, unless all are; then those without a watermark do not.
     """
     marks = {}
     idle = set()
@@ -80,8 +80,8 @@ def watermarks(case):
             continue
         active = [mark for p, mark in marks.items() if p not in idle]
         if not active:
-            # those of this batch that are new have no watermark
-            active = list(marks.values()) + [None for row in batch.rows if row.partition not in marks]
+            # all are idle: of those that have a watermark, the least
+            active = [mark for mark in marks.values() if mark is not None]
         if active and None not in active:
             least = min(active)
             closed_to = least if closed_to is None else max(least, closed_to)
