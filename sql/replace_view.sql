@@ -266,6 +266,22 @@ SELECT stream.replace_view('rv.total', 'SELECT count(*) + 1 AS more FROM rv.s');
 TABLE rv.total;
 RESET ROLE;
 
+-- with a time to live, with and without a window
+SELECT stream.create_stream('rv.t', 'k int, at timestamptz', event_time => 'at', watermark_delay => '0 s');
+SELECT stream.create_view('rv.groups', 'SELECT k, count(*) AS n FROM rv.t GROUP BY k', state_ttl => '1 day');
+SELECT stream.create_view('rv.windows', $$SELECT window_start, count(*) AS n FROM rv.t, stream.tumble(at, '1 hour') GROUP BY 1$$, state_ttl => '1 day');
+SELECT stream.ingest('rv.t', '{"k": 1, "at": "2024-01-01T00:00Z"}', '{"k": 1, "at": "2024-01-01T00:01Z"}');
+SELECT stream.replace_view('rv.groups', 'SELECT k, count(*) * 10 AS n FROM rv.t GROUP BY k');
+SELECT stream.replace_view('rv.windows', $$SELECT window_start, count(*) * 10 AS n FROM rv.t, stream.tumble(at, '1 hour') GROUP BY 1$$);
+SELECT stream.ingest('rv.t', '{"k": 1, "at": "2024-01-01T00:02Z"}');
+TABLE rv.groups;
+TABLE rv.windows;
+SELECT stream.ingest('rv.t', '{"k": 2, "at": "2024-01-04T00:00Z"}');
+SELECT stream.ingest('rv.t', '{"k": 2, "at": "2024-01-04T00:00Z"}');
+TABLE rv.groups;
+TABLE rv.windows;
+SELECT stream.drop('rv.t', cascade => true);
+
 -- renamed, moved and replaced
 ALTER VIEW rv.v RENAME TO "A View";
 ALTER VIEW rv."A View" SET SCHEMA elsewhere;

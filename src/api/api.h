@@ -13,6 +13,7 @@
 #include "utils/timestamp.h"
 
 #include "../catalog/catalog.h"
+#include "../plan/plan.h"
 
 /* options.c: refuses keys that neither the stream nor its format knows. */
 extern void se_api_check_stream_options(const Jsonb *options,
@@ -71,6 +72,10 @@ extern void se_api_execute(const char *sql);
  * what is none.
  */
 extern void se_api_set_offsets(Oid stream, const char *json);
+
+/* create_view.c: what a view's row and its stream say about it, for plan/. */
+extern void se_api_fill_request(SeViewRequest *request, const SeView *view,
+								const SeStream *stream);
 
 /* Locks a stream against its workers until the end of the transaction. */
 extern SeStream *se_api_lock_stream(Oid relid);

@@ -130,6 +130,21 @@ keeps_late_rows(const Jsonb *options)
 	return strcmp(choice, "keep") == 0;
 }
 
+void
+se_api_fill_request(SeViewRequest *request, const SeView *view,
+					const SeStream *stream)
+{
+	request->query = view->query;
+	request->append = strcmp(view->emit, "append") == 0;
+	request->close_on_idle = se_api_bool_option(view->options, "close_on_idle");
+	request->keep_late = keeps_late_rows(view->options);
+	request->watermark = stream->watermark_delay != NULL;
+	request->lateness_us =
+		se_window_duration(view->allowed_lateness ? view->allowed_lateness :
+						   stream->allowed_lateness);
+	request->ttl_us = view->state_ttl ? se_window_duration(view->state_ttl) : -1;
+}
+
 Datum
 se_sql_create_view(PG_FUNCTION_ARGS)
 {
@@ -148,7 +163,7 @@ se_sql_create_view(PG_FUNCTION_ARGS)
 									&relname);
 	request.schema = get_namespace_name(schema);
 	request.name = relname;
-	request.query = text_to_cstring(PG_GETARG_TEXT_PP(ARG_QUERY));
+	view.query = text_to_cstring(PG_GETARG_TEXT_PP(ARG_QUERY));
 	view.emit = text_to_cstring(PG_GETARG_TEXT_PP(ARG_EMIT));
 	view.options = PG_GETARG_JSONB_P(ARG_OPTIONS);
 	if (!PG_ARGISNULL(ARG_ALLOWED_LATENESS))
@@ -156,16 +171,9 @@ se_sql_create_view(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(ARG_STATE_TTL))
 		view.state_ttl = PG_GETARG_INTERVAL_P(ARG_STATE_TTL);
 
-	stream = se_plan_find_stream(request.query);
+	stream = se_plan_find_stream(view.query);
 	definition = se_api_lock_stream(stream);
-	request.append = strcmp(view.emit, "append") == 0;
-	request.close_on_idle = se_api_bool_option(view.options, "close_on_idle");
-	request.keep_late = keeps_late_rows(view.options);
-	request.watermark = definition->watermark_delay != NULL;
-	request.lateness_us =
-		se_window_duration(view.allowed_lateness ? view.allowed_lateness :
-					definition->allowed_lateness);
-	request.ttl_us = view.state_ttl ? se_window_duration(view.state_ttl) : -1;
+	se_api_fill_request(&request, &view, definition);
 	se_security_become(se_security_owner(stream), &saved);
 	plan = se_plan_create_view(&request);
 	CommandCounterIncrement();
@@ -175,7 +183,6 @@ se_sql_create_view(PG_FUNCTION_ARGS)
 	view.stream = stream;
 	view.state = plan->state;
 	view.kind = SE_VIEW_AGGREGATE;
-	view.query = (char *) request.query;
 	view.delta_sql = plan->delta_sql;
 	view.merge_sql = plan->merge_sql;
 	view.late_sql = plan->late_sql;

@@ -66,14 +66,8 @@ se_sql_replace_view(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("continuous view \"%s\" was dropped", name)));
-	request.query = query;
-	request.append = strcmp(view->emit, "append") == 0;
-	request.watermark = view->late_sql != NULL;
-	request.close_on_idle = view->ends_sql != NULL;
-	request.ttl_us = view->state_ttl ? se_window_duration(view->state_ttl) : -1;
-	request.lateness_us =
-		se_window_duration(view->allowed_lateness ? view->allowed_lateness :
-						   stream->allowed_lateness);
+	view->query = query;
+	se_api_fill_request(&request, view, stream);
 	old.view = relid;
 	old.stream = view->stream;
 	old.state = view->state;
