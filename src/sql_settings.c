@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sql_settings.c
- *	  Settings under which our own SQL is written and read again.
+ *	  How our own SQL is written, read again and run: its settings, and names.
  *
  * plan/ deparses a view's query once; workers and later sessions parse what
  * it wrote.  Both do it under these settings, so that names and constants
@@ -11,10 +11,14 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "parser/analyze.h"
 #include "parser/parser.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/queryenvironment.h"
 
 #include "sql_settings.h"
@@ -70,4 +74,22 @@ se_sql_analyze(const char *sql, const char *relation, TupleDesc desc,
 	raw = raw_parser(sql, RAW_PARSE_DEFAULT);
 	return parse_analyze_fixedparams(linitial_node(RawStmt, raw), sql,
 									 params, lengthof(params), env);
+}
+
+void
+se_sql_execute(const char *sql)
+{
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	if (SPI_execute(sql, false, 0) < 0)
+		elog(ERROR, "could not execute \"%s\"", sql);
+	SPI_finish();
+	CommandCounterIncrement();
+}
+
+char *
+se_sql_name(Oid relid)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+									  get_rel_name(relid));
 }

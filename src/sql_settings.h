@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sql_settings.h
- *	  Settings under which our own SQL is written and read again.
+ *	  How our own SQL is written, read again and run: its settings, and names.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,5 +24,14 @@ extern void se_sql_settings_end(int nestlevel);
  */
 extern Query *se_sql_analyze(const char *sql, const char *relation,
 							 TupleDesc desc, double rows);
+
+/*
+ * Runs one statement with the current user's rights, and makes what it changed
+ * visible to the next one.
+ */
+extern void se_sql_execute(const char *sql);
+
+/* schema.name of a relation that exists, quoted. */
+extern char *se_sql_name(Oid relid);
 
 #endif							/* SE_SQL_SETTINGS_H */

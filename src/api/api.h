@@ -64,9 +64,6 @@ extern void se_api_forget_dropped_views(void);
 /* names.c: a name as CREATE TABLE reads it. */
 extern Oid	se_api_creation_schema(const char *name, char **relname);
 
-/* Runs one utility statement with the caller's rights. */
-extern void se_api_execute(const char *sql);
-
 /*
  * operate.c: next offsets from a JSON object text {"0": 1200, ...}; refuses
  * what is none.

@@ -38,6 +38,7 @@
 #include "../compat.h"
 #include "../ingest/ingest.h"
 #include "../state/state.h"
+#include "../sql_settings.h"
 #include "api.h"
 
 #define NO_PARTITION (-1)		/* staged rows do not know where they are from */
@@ -68,13 +69,6 @@ se_api_backfill_option(const Jsonb *options)
 		SE_BACKFILL_EARLIEST;
 }
 
-static char *
-qualified_name(Oid relid)
-{
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-									  get_rel_name(relid));
-}
-
 /*
  * A record that a former view of this name refused may be counted by the
  * backfill.  Tried again it would count twice.
@@ -87,7 +81,7 @@ refuse_old_dead_letters(const SeView *view, const SeStream *stream)
 	Datum		values[1];
 	bool		found;
 
-	values[0] = CStringGetTextDatum(qualified_name(view->relid));
+	values[0] = CStringGetTextDatum(se_sql_name(view->relid));
 	SPI_connect();
 	if (SPI_execute_with_args(psprintf("SELECT 1 FROM %s WHERE view_name OPERATOR(pg_catalog.=) $1 LIMIT 1",
 									   table),

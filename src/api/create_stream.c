@@ -39,6 +39,7 @@
 #include "../ingest/ingest.h"
 #include "../launcher/launcher.h"
 #include "../security/security.h"
+#include "../sql_settings.h"
 #include "api.h"
 
 PG_FUNCTION_INFO_V1(se_sql_create_stream);
@@ -188,7 +189,7 @@ check_columns(const char *columns)
 static Oid
 make_table(const char *sql, Oid schema, const char *name)
 {
-	se_api_execute(sql);
+	se_sql_execute(sql);
 	CommandCounterIncrement();
 	return get_relname_relid(name, schema);
 }
@@ -216,7 +217,7 @@ make_segments(Oid schema, const char *name)
 											 psprintf("segment%d", i));
 
 		/* emptied before vacuum could find anything to do */
-		se_api_execute(psprintf("CREATE UNLOGGED TABLE %s () INHERITS (%s) "
+		se_sql_execute(psprintf("CREATE UNLOGGED TABLE %s () INHERITS (%s) "
 								"WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off)",
 								quote_qualified_identifier(space, segment),
 								quote_qualified_identifier(space, name)));

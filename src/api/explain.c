@@ -32,6 +32,7 @@
 #include "../security/security.h"
 #include "../state/state.h"
 #include "../stats/stats.h"
+#include "../sql_settings.h"
 #include "api.h"
 
 PG_FUNCTION_INFO_V1(se_sql_explain);
@@ -81,13 +82,6 @@ put_text(ReturnSetInfo *rsinfo, int indent, const char *text)
 		if (*text == '\n')
 			text++;
 	}
-}
-
-static char *
-qualified_name(Oid relid)
-{
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-									  get_rel_name(relid));
 }
 
 static char *
@@ -206,19 +200,19 @@ explain_stream(ReturnSetInfo *rsinfo, const SeStream *stream)
 	List	   *views = se_catalog_list_views(stream->relid);
 	ListCell   *lc;
 
-	put_line(rsinfo, 0, "Stream %s  (%s)", qualified_name(stream->relid),
+	put_line(rsinfo, 0, "Stream %s  (%s)", se_sql_name(stream->relid),
 			 state_word(stream));
 	put_source(rsinfo, 2, stream);
 	put_decode(rsinfo, 2, stream);
 	if (JB_ROOT_COUNT(stream->options) > 0)
 		put_line(rsinfo, 2, "Options: %s", json_text(stream->options));
 	put_line(rsinfo, 2, "Dead Letters: %s",
-			 qualified_name(stream->dead_letters));
+			 se_sql_name(stream->dead_letters));
 	foreach(lc, views)
 	{
 		SeView	   *view = lfirst(lc);
 
-		put_line(rsinfo, 2, "->  View %s  %s", qualified_name(view->relid),
+		put_line(rsinfo, 2, "->  View %s  %s", se_sql_name(view->relid),
 				 actual_figures(view->relid));
 	}
 }
@@ -233,7 +227,7 @@ table_text(Oid relid)
 	Datum		size = DirectFunctionCall1(pg_total_relation_size, table);
 
 	return psprintf("%s  (rows=" INT64_FORMAT " size=%s)",
-					qualified_name(relid),
+					se_sql_name(relid),
 					DatumGetInt64(DirectFunctionCall1(pg_stat_get_live_tuples,
 													  table)),
 					TextDatumGetCString(DirectFunctionCall1(pg_size_pretty, size)));
@@ -319,12 +313,12 @@ explain_view(ReturnSetInfo *rsinfo, const SeView *view)
 	sql = TextDatumGetCString(DirectFunctionCall2(pg_get_viewdef_ext,
 												  ObjectIdGetDatum(view->relid),
 												  BoolGetDatum(true)));
-	put_line(rsinfo, 0, "View %s", qualified_name(view->relid));
+	put_line(rsinfo, 0, "View %s", se_sql_name(view->relid));
 	put_line(rsinfo, indent, "Emit: %s", view->emit);
 	if (view->late_sql != NULL)
 		put_line(rsinfo, indent, "Late Rows: %s",
 				 OidIsValid(view->late_rows) ?
-				 qualified_name(view->late_rows) : "counted");
+				 se_sql_name(view->late_rows) : "counted");
 	put_text(rsinfo, indent, sql);
 	put_state(rsinfo, indent, view);
 	put_distinct(rsinfo, indent, view);
@@ -341,7 +335,7 @@ explain_view(ReturnSetInfo *rsinfo, const SeView *view)
 	indent += STEP;
 	put_decode(rsinfo, indent, stream);
 	put_line(rsinfo, indent, "->  Stream %s  (%s)",
-			 qualified_name(stream->relid), state_word(stream));
+			 se_sql_name(stream->relid), state_word(stream));
 	put_source(rsinfo, indent + STEP, stream);
 }
 
@@ -386,7 +380,7 @@ refuse_relation(Oid relid)
 			 name ? errmsg("\"%s\" is neither a stream nor a continuous view", name) :
 			 errmsg("relation with OID %u does not exist", relid),
 			 OidIsValid(meant) ?
-			 errhint("It is a part of view %s.", qualified_name(meant)) :
+			 errhint("It is a part of view %s.", se_sql_name(meant)) :
 			 errhint("They are listed in stream.status and stream.views; ordinary queries are explained by EXPLAIN.")));
 }
 

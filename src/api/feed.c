@@ -33,6 +33,7 @@
 #include "../compat.h"
 #include "../ingest/ingest.h"
 #include "../security/security.h"
+#include "../sql_settings.h"
 #include "api.h"
 
 PG_FUNCTION_INFO_V1(se_sql_ingest);
@@ -311,9 +312,7 @@ view_names(const SeStream *stream)
 
 	foreach(lc, views)
 	{
-		Oid			view = ((SeView *) lfirst(lc))->relid;
-		char	   *name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(view)),
-													  get_rel_name(view));
+		char	   *name = se_sql_name(((SeView *) lfirst(lc))->relid);
 
 		names = accumArrayResult(names, CStringGetTextDatum(name), false,
 								 TEXTOID, CurrentMemoryContext);

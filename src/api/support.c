@@ -8,7 +8,6 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
-#include "executor/spi.h"
 #include "nodes/makefuncs.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -28,15 +27,6 @@ se_api_creation_schema(const char *name, char **relname)
 
 	*relname = rv->relname;
 	return RangeVarGetCreationNamespace(rv);
-}
-
-void
-se_api_execute(const char *sql)
-{
-	SPI_connect();
-	if (SPI_execute(sql, false, 0) < 0)
-		elog(ERROR, "could not execute: %s", sql);
-	SPI_finish();
 }
 
 /*

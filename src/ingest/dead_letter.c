@@ -17,6 +17,7 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
+#include "../sql_settings.h"
 #include "ingest.h"
 
 #define NPARAMS 12
@@ -74,16 +75,13 @@ fill_params(const SeStream *stream, const SeRecord *record,
 char *
 se_dead_letter_table(const SeStream *stream)
 {
-	char	   *name = get_rel_name(stream->dead_letters);
-
-	if (name == NULL)
+	if (get_rel_name(stream->dead_letters) == NULL)
 		ereport(ERROR,
 				(errcode(SE_ERRCODE_STOPPED),
 				 errmsg("stream \"%s\" has no table for dead letters any more",
 						get_rel_name(stream->relid)),
 				 errhint("It was dropped.  Drop the stream and create it again.")));
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(stream->dead_letters)),
-									  name);
+	return se_sql_name(stream->dead_letters);
 }
 
 void

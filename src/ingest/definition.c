@@ -23,6 +23,7 @@
 #include "utils/memutils.h"
 
 #include "../window/window.h"
+#include "../sql_settings.h"
 #include "batch.h"
 
 #define CHUNK_CONTEXT_SIZE (1024 * 1024)
@@ -98,7 +99,6 @@ open_views(SeIngest *ingest)
 	foreach(lc, views)
 	{
 		SeViewTarget *target = &ingest->views[ingest->n_views++];
-		Oid			schema;
 
 		target->view = lfirst(lc);
 		target->state = se_state_open(target->view);
@@ -108,10 +108,7 @@ open_views(SeIngest *ingest)
 						target->view->allowed_lateness :
 						ingest->stream->allowed_lateness);
 		target->stats = se_stats_view(MyDatabaseId, target->view->relid, true);
-		schema = get_rel_namespace(target->view->relid);
-		target->name =
-			quote_qualified_identifier(get_namespace_name(schema),
-									   get_rel_name(target->view->relid));
+		target->name = se_sql_name(target->view->relid);
 	}
 }
 

@@ -51,6 +51,7 @@
 
 #include "catalog/catalog.h"
 #include "query.h"
+#include "sql_settings.h"
 
 #define SET "\"" SE_DISTINCT_SET "\""
 #define PASSES "@se_passes"		/* column of se_values: FILTER let the row in */
@@ -443,7 +444,7 @@ make_kept(const SeViewRequest *request, const SeSplit *split,
 						 quote_identifier(split->partition_key->column));
 	else
 		appendStringInfoString(&sql, " USING heap");
-	se_plan_execute(sql.data);
+	se_sql_execute(sql.data);
 
 	ObjectAddressSet(table, RelationRelationId,
 					 get_relname_relid(name, get_namespace_oid(request->schema, false)));
@@ -519,9 +520,7 @@ append_part(StringInfo buf, const SeSplit *split, Oid relid,
 							 psprintf(" COLLATE %s", generate_collation_name(exprCollation(value))) : "");
 		appendStringInfo(buf, " AS \"@se_value%d\"", foreach_current_index(lc) + 1);
 	}
-	appendStringInfo(buf, " FROM %s",
-					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-												get_rel_name(relid)));
+	appendStringInfo(buf, " FROM %s", se_sql_name(relid));
 }
 
 /*

@@ -25,13 +25,11 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
-#include "executor/spi.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
@@ -46,6 +44,7 @@
 
 #include "catalog/catalog.h"
 #include "query.h"
+#include "sql_settings.h"
 
 #define LATE_AFTER "late_after"
 #define COLUMNS_PER_CALL 40		/* of jsonb_build_object, which takes 100 */
@@ -389,25 +388,24 @@ se_plan_drop_late(SeQuery *sq, SeSplit *split, SeViewPlan *plan)
 
 /* ---- closed windows ---- */
 
+static char *
+regclass_literal(Oid relid)
+{
+	return psprintf("%s::pg_catalog.regclass",
+					quote_literal_cstr(se_sql_name(relid)));
+}
+
 char *
 se_plan_closed_condition(const SeQuery *sq, const SeViewRequest *request,
 						 Oid state, const char *window_end)
 {
 	Oid			type = exprType(se_plan_window_time(sq));
-	char	   *schema = get_namespace_name(get_rel_namespace(sq->stream));
-	char	   *name = quote_qualified_identifier(schema,
-												  get_rel_name(sq->stream));
 	Interval	lateness = {.time = request->lateness_us};
+	char	   *name = regclass_literal(sq->stream);
 	char	   *watermark;
 
-	name = psprintf("%s::pg_catalog.regclass", quote_literal_cstr(name));
 	if (request->close_on_idle)
-	{
-		schema = get_namespace_name(get_rel_namespace(state));
-		name = psprintf("%s, %s::pg_catalog.regclass", name,
-						quote_literal_cstr(quote_qualified_identifier(schema,
-																	  get_rel_name(state))));
-	}
+		name = psprintf("%s, %s", name, regclass_literal(state));
 	watermark = psprintf("(SELECT stream.watermark(%s))", name);
 	if (type == TIMESTAMPOID)
 		watermark = psprintf("pg_catalog.timezone('UTC', %s)", watermark);
@@ -426,7 +424,7 @@ se_plan_make_late_rows(const SeViewRequest *request, const SeQuery *sq,
 	ObjectAddress table,
 				owner;
 
-	se_plan_execute(psprintf("CREATE TABLE %s (\"partition\" integer NOT NULL, \"offset\" bigint NOT NULL, "
+	se_sql_execute(psprintf("CREATE TABLE %s (\"partition\" integer NOT NULL, \"offset\" bigint NOT NULL, "
 							 "event_time %s NOT NULL, window_start %s NOT NULL, window_end %s NOT NULL, "
 							 "closed_to timestamptz NOT NULL, \"row\" jsonb NOT NULL, arrived_at timestamptz NOT NULL) USING heap",
 							 quote_qualified_identifier(request->schema, name),

@@ -158,7 +158,6 @@ extern char *se_plan_aggregate_values(const SeSplit *split,
 									  const SeState *state);
 
 /* relations.c */
-extern void se_plan_execute(const char *sql);
 extern Oid	se_plan_make_state(const SeViewRequest *request, const SeQuery *sq,
 							  SeSplit *split);
 /* A column's definition and a comma. */

@@ -21,7 +21,6 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
-#include "executor/spi.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parse_func.h"
@@ -33,17 +32,7 @@
 #include "aggregate/agg_state.h"
 #include "catalog/catalog.h"
 #include "query.h"
-
-void
-se_plan_execute(const char *sql)
-{
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
-	if (SPI_execute(sql, false, 0) < 0)
-		elog(ERROR, "could not execute \"%s\"", sql);
-	SPI_finish();
-	CommandCounterIncrement();
-}
+#include "sql_settings.h"
 
 Oid
 se_plan_state_type(const SeState *state)
@@ -127,7 +116,7 @@ se_plan_make_state(const SeViewRequest *request, const SeQuery *sq,
 		appendStringInfo(&sql, ")) USING heap WITH (%s)",
 						 se_plan_is_windowed(sq, split) ? SE_STATE_OPTIONS :
 						 SE_STATE_OPTIONS_UNWINDOWED);
-	se_plan_execute(sql.data);
+	se_sql_execute(sql.data);
 	return get_relname_relid(name, get_namespace_oid(request->schema, false));
 }
 
@@ -307,7 +296,7 @@ Oid
 se_plan_make_view(const SeViewRequest *request, SeQuery *sq, SeSplit *split,
 				  Oid state)
 {
-	se_plan_execute(psprintf("CREATE VIEW %s AS %s",
+	se_sql_execute(psprintf("CREATE VIEW %s AS %s",
 							 quote_qualified_identifier(request->schema, request->name),
 							 se_plan_view_select(request, sq, split, state)));
 	return get_relname_relid(request->name,

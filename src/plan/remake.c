@@ -39,7 +39,6 @@
 #include "commands/defrem.h"
 #include "commands/seclabel.h"
 #include "commands/tablecmds.h"
-#include "executor/spi.h"
 #include "nodes/nodeFuncs.h"
 #include "rewrite/rewriteSupport.h"
 #include "utils/acl.h"
@@ -353,15 +352,8 @@ options_clause(Oid view)
 static void
 create_or_replace(Oid view, const char *select)
 {
-	char	   *name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(view)),
-												  get_rel_name(view));
-	char	   *sql = psprintf("CREATE OR REPLACE VIEW %s%s AS %s", name,
-							   options_clause(view), select);
-
-	if (SPI_connect() != SPI_OK_CONNECT || SPI_execute(sql, false, 0) < 0)
-		elog(ERROR, "could not execute \"%s\"", sql);
-	SPI_finish();
-	CommandCounterIncrement();
+	se_sql_execute(psprintf("CREATE OR REPLACE VIEW %s%s AS %s",
+							se_sql_name(view), options_clause(view), select));
 }
 
 void

@@ -22,7 +22,6 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_aggregate.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -361,10 +360,7 @@ se_plan_create_rollup(const char *schema, const char *name, const char *query)
 	sql = psprintf("CREATE VIEW %s AS %s",
 				   quote_qualified_identifier(schema, name),
 				   pg_get_querydef(cx.query, false));
-	if (SPI_connect() != SPI_OK_CONNECT || SPI_execute(sql, false, 0) < 0)
-		elog(ERROR, "could not execute \"%s\"", sql);
-	SPI_finish();
+	se_sql_execute(sql);
 	se_sql_settings_end(settings);
-	CommandCounterIncrement();
 	return get_relname_relid(name, get_namespace_oid(schema, false));
 }

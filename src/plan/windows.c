@@ -37,6 +37,7 @@
 
 #include "catalog/catalog.h"
 #include "query.h"
+#include "sql_settings.h"
 #include "window/window.h"
 
 /* The columns of a window function. */
@@ -449,8 +450,7 @@ se_plan_state_source(const SeViewRequest *request, SeQuery *sq,
 					 SeSplit *split, Oid state)
 {
 	const SeWindow *window = &sq->window;
-	char	   *table = quote_qualified_identifier(get_namespace_name(get_rel_namespace(state)),
-												   get_rel_name(state));
+	char	   *table = se_sql_name(state);
 	StringInfoData sql;
 	StringInfoData groups;
 	ListCell   *lc;

@@ -94,18 +94,11 @@ forget_plans(void *arg)
 			SPI_freeplan(state->distinct[i].keep.plan);
 }
 
-static char *
-qualified_name(Oid relid)
-{
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-									  get_rel_name(relid));
-}
-
 /* With the name of the state table where it belongs. */
 static char *
 with_state(const char *sql, Oid relid)
 {
-	char	   *name = qualified_name(relid);
+	char	   *name = se_sql_name(relid);
 	const char *token;
 	StringInfoData buf;
 
@@ -171,7 +164,7 @@ se_state_open(const SeView *view)
 	if (OidIsValid(view->late_rows))
 		state->keep_late.sql =
 			psprintf("INSERT INTO %s SELECT * FROM " SE_LATE_NAME,
-					 qualified_name(view->late_rows));
+					 se_sql_name(view->late_rows));
 	state->callback.func = forget_plans;
 	state->callback.arg = state;
 	MemoryContextRegisterResetCallback(context, &state->callback);

@@ -92,27 +92,6 @@ se_expiry_create(const SeView *view)
 
 /* ---- partitions ---- */
 
-static char *
-qualified(Oid relid, const char *name)
-{
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-									  name);
-}
-
-static void
-execute(const char *sql)
-{
-	int			settings = se_sql_settings_begin();
-
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
-	if (SPI_execute(sql, false, 0) < 0)
-		elog(ERROR, "could not execute \"%s\"", sql);
-	SPI_finish();
-	se_sql_settings_end(settings);
-	CommandCounterIncrement();
-}
-
 /* The column that the state is partitioned by. */
 static AttrNumber
 partition_column(Oid state)
@@ -149,9 +128,10 @@ make_partition(const SeExpiry *expiry, Oid table, int64 number)
 {
 	Oid			schema = get_rel_namespace(table);
 	char	   *name = partition_name(table, number);
-	char	   *whole = qualified(table, get_rel_name(table));
+	char	   *whole = se_sql_name(table);
 	Oid			type;
 	char	   *part;
+	int			settings;
 	int64		from;
 	int64		to;
 
@@ -170,12 +150,14 @@ make_partition(const SeExpiry *expiry, Oid table, int64 number)
 				 errdetail("The state has a partition for each " INT64_FORMAT " s, and at most %d of them.",
 						   expiry->span / USECS_PER_SEC, MOST_PARTITIONS)));
 	type = get_atttype(table, partition_column(table));
-	part = qualified(table, name);
-	execute(psprintf("CREATE TABLE %s (LIKE %s INCLUDING ALL) USING heap WITH (%s)",
-					 part, whole, SE_STATE_OPTIONS));
-	execute(psprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%s) TO (%s)",
-					 whole, part, time_literal(from, type),
-					 time_literal(to, type)));
+	part = quote_qualified_identifier(get_namespace_name(schema), name);
+	settings = se_sql_settings_begin();
+	se_sql_execute(psprintf("CREATE TABLE %s (LIKE %s INCLUDING ALL) USING heap WITH (%s)",
+							part, whole, SE_STATE_OPTIONS));
+	se_sql_execute(psprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%s) TO (%s)",
+							whole, part, time_literal(from, type),
+							time_literal(to, type)));
+	se_sql_settings_end(settings);
 }
 
 /*
@@ -267,7 +249,7 @@ has_later_session(const SeExpiry *expiry, Oid partition, TimestampTz cutoff)
 	bool		result;
 
 	sql = psprintf("SELECT FROM %s WHERE %s > %s LIMIT 1",
-				   qualified(partition, get_rel_name(partition)),
+				   se_sql_name(partition),
 				   quote_identifier(end), time_literal(cutoff, type));
 	if (SPI_connect() != SPI_OK_CONNECT ||
 		SPI_execute(sql, true, 1) != SPI_OK_SELECT)
@@ -350,7 +332,7 @@ delete_groups(SeExpiry *expiry, TimestampTz cutoff)
 	Oid			type = get_atttype(expiry->state,
 								   get_attnum(expiry->state,
 											  SE_UPDATED_COLUMN));
-	char	   *state = qualified(expiry->state, get_rel_name(expiry->state));
+	char	   *state = se_sql_name(expiry->state);
 	char	   *sql;
 	uint64		deleted;
 
