@@ -74,7 +74,10 @@ CREATE TABLE stream.catalog_views (
 	partition_span interval,
 	window_reach interval,
 	allowed_lateness interval,
-	options jsonb NOT NULL
+	options jsonb NOT NULL,
+	start_column smallint NOT NULL,
+	end_column smallint NOT NULL,
+	open_sql text
 );
 COMMENT ON TABLE stream.catalog_views IS 'definitions of continuous views; change them with the functions of schema stream';
 
@@ -98,11 +101,22 @@ CREATE TABLE stream.catalog_backfills (
 ) WITH (fillfactor = 30, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_scale_factor = 0);
 COMMENT ON TABLE stream.catalog_backfills IS 'records that new views have yet to read, committed together with the results';
 
+CREATE TABLE stream.catalog_feeds (
+	view regclass PRIMARY KEY,
+	source regclass NOT NULL,
+	stream regclass NOT NULL,
+	time_column smallint NOT NULL,
+	fed_to timestamptz NOT NULL,
+	watermark timestamptz NOT NULL
+) WITH (fillfactor = 30, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_scale_factor = 0);
+COMMENT ON TABLE stream.catalog_feeds IS 'how far views on views have taken in the closed windows of their sources, committed together with the results';
+
 SELECT pg_catalog.pg_extension_config_dump('stream.catalog_streams', '');
 SELECT pg_catalog.pg_extension_config_dump('stream.catalog_partitions', '');
 SELECT pg_catalog.pg_extension_config_dump('stream.catalog_views', '');
 SELECT pg_catalog.pg_extension_config_dump('stream.catalog_distinct', '');
 SELECT pg_catalog.pg_extension_config_dump('stream.catalog_backfills', '');
+SELECT pg_catalog.pg_extension_config_dump('stream.catalog_feeds', '');
 
 /* ---------------------------------------------------------------------
  * Connections

@@ -531,11 +531,12 @@ static void
 drop_view(const SeView *view, DropBehavior behavior)
 {
 	ObjectAddresses *objects = new_object_addresses();
+	Oid			stream = se_catalog_stream_of(view->stream);
 	ListCell   *lc;
 
 	/* between two batches */
-	LockRelationOid(view->stream, ShareRowExclusiveLock);
-	se_launcher_announce(view->stream);
+	LockRelationOid(stream, ShareRowExclusiveLock);
+	se_launcher_announce(stream);
 	add_relation(objects, view->relid);
 	add_relation(objects, view->state);
 	if (OidIsValid(view->late_rows))

@@ -6,6 +6,9 @@
  * plan/ makes the relations; here they are entered in the catalog between two
  * batches of the stream, so that the view counts from an exact point on.
  *
+ * A view on a view starts with all rows that its source shows, and so equals its
+ * query from the first moment on.
+ *
  * Whoever calls, the view is the stream's owner's: batches are merged with the
  * owner's rights, and the query's functions never run with others.
  *
@@ -20,6 +23,7 @@
 #include "utils/lsyscache.h"
 
 #include "../catalog/catalog.h"
+#include "../ingest/feed.h"
 #include "../launcher/launcher.h"
 #include "../plan/plan.h"
 #include "../security/security.h"
@@ -59,6 +63,29 @@ apply_nothing(const SeView *view)
 
 	(void) se_state_apply(state, &nothing, DT_NOBEGIN, &late_rows);
 	se_state_close(state);
+}
+
+/* Rows of the source that are there, from the first to the last closed window. */
+static void
+feed_view(const SeView *view, const SeViewPlan *plan, Oid stream)
+{
+	SeFeed		feed = {0};
+	SeFeeds    *feeds;
+
+	se_plan_index_source(se_catalog_get_view(view->stream, false));
+	feed.view = view->relid;
+	feed.source = view->stream;
+	feed.stream = stream;
+	feed.time_column = plan->time_column;
+	feed.fed_to = feed.watermark = DT_NOBEGIN;
+	se_catalog_add_feed(&feed);
+	feeds = se_feeds_open(stream, view->relid);
+	while (!se_feeds_step(feeds, 0, true))
+	{
+		se_feeds_close(feeds);
+		feeds = se_feeds_open(stream, view->relid);
+	}
+	se_feeds_close(feeds);
 }
 
 static bool
@@ -130,6 +157,36 @@ keeps_late_rows(const Jsonb *options)
 	return strcmp(choice, "keep") == 0;
 }
 
+/* What has no meaning where nothing is read and no row comes late. */
+static void
+refuse_feed_options(const SeView *view)
+{
+	const char *source = get_rel_name(view->stream);
+
+	if (view->allowed_lateness != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a view on a view has no allowed_lateness"),
+				 errdetail("It takes in rows of view \"%s\" when they are final, and none is late.",
+						   source),
+				 errhint("Windows stay open for rows that come late in \"%s\": set its allowed_lateness.",
+						 source)));
+	if (se_api_backfill_option(view->options) != SE_BACKFILL_NONE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a view on a view has no backfill"),
+				 errdetail("It starts with all rows that view \"%s\" shows.",
+						   source),
+				 errhint("Leave the option out.")));
+	if (se_api_bool_option(view->options, "close_on_idle"))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a view on a view does not close when the stream is idle"),
+				 errdetail("Its windows close when those of view \"%s\" have.",
+						   source),
+				 errhint("Use emit => 'update' to see its last windows.")));
+}
+
 void
 se_api_fill_request(SeViewRequest *request, const SeView *view,
 					const SeStream *stream)
@@ -142,6 +199,8 @@ se_api_fill_request(SeViewRequest *request, const SeView *view,
 	request->lateness_us =
 		se_window_duration(view->allowed_lateness ? view->allowed_lateness :
 						   stream->allowed_lateness);
+	if (view->stream != stream->relid)
+		request->lateness_us = 0;	/* no row of a view is late */
 	request->ttl_us = view->state_ttl ? se_window_duration(view->state_ttl) : -1;
 }
 
@@ -155,6 +214,7 @@ se_sql_create_view(PG_FUNCTION_ARGS)
 	char	   *relname;
 	Oid			schema;
 	Oid			stream;
+	bool		on_view;
 	SeStream   *definition;
 
 	se_stats_require();
@@ -171,16 +231,19 @@ se_sql_create_view(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(ARG_STATE_TTL))
 		view.state_ttl = PG_GETARG_INTERVAL_P(ARG_STATE_TTL);
 
-	stream = se_plan_find_stream(view.query);
+	view.stream = se_plan_find_stream(view.query);
+	stream = se_catalog_stream_of(view.stream);
+	on_view = stream != view.stream;
 	definition = se_api_lock_stream(stream);
+	if (on_view)
+		refuse_feed_options(&view);
 	se_api_fill_request(&request, &view, definition);
 	se_security_become(se_security_owner(stream), &saved);
 	plan = se_plan_create_view(&request);
 	CommandCounterIncrement();
-	depend_on_stream(plan->state, stream);
+	depend_on_stream(plan->state, view.stream);
 
 	view.relid = plan->view;
-	view.stream = stream;
 	view.state = plan->state;
 	view.kind = SE_VIEW_AGGREGATE;
 	view.delta_sql = plan->delta_sql;
@@ -194,10 +257,16 @@ se_sql_create_view(PG_FUNCTION_ARGS)
 	view.serial = plan->serial;
 	view.partition_span = plan->partition_span;
 	view.window_reach = plan->window_reach;
+	view.start_column = plan->start_column;
+	view.end_column = plan->end_column;
+	view.open_sql = plan->open_sql;
 	se_catalog_add_view(&view);
 	se_api_note_made(view.relid);
 	apply_nothing(&view);
-	fill_view(&view, definition);
+	if (on_view)
+		feed_view(&view, plan, stream);
+	else
+		fill_view(&view, definition);
 	se_security_restore(&saved);
 	se_launcher_announce(stream);
 	PG_RETURN_OID(plan->view);

@@ -8,7 +8,8 @@
  *	  ALTER TABLE ... OWNER		takes along what belongs to the stream
  *	  ALTER VIEW ... OWNER		a view is its stream's owner's: refused
  *	  ALTER ... RENAME COLUMN	of a stream: refused, because fields, views and
- *								event time go by the columns' names
+ *								event time go by the columns' names; of a view
+ *								that views read: too
  *
  * The state cannot simply depend on its view: the view depends on it, and
  * pg_dump could not order the two.
@@ -101,6 +102,21 @@ drop_orphans(DropBehavior behavior)
 /* ---- RENAME COLUMN ---- */
 
 static void
+refuse_source_column(Oid view)
+{
+	List	   *feeds = se_catalog_list_feeds_from(view);
+
+	if (feeds != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("columns of view \"%s\" cannot be renamed",
+						get_rel_name(view)),
+				 errdetail("View \"%s\" reads them by name.",
+						   get_rel_name(((SeFeed *) linitial(feeds))->view)),
+				 errhint("Rename the column in the query of that view.")));
+}
+
+static void
 check_rename(const RenameStmt *stmt)
 {
 	Oid			relid;
@@ -109,8 +125,13 @@ check_rename(const RenameStmt *stmt)
 		!se_catalog_exists())
 		return;
 	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
-	if (!OidIsValid(relid) || se_catalog_get_stream(relid, true) == NULL)
+	if (!OidIsValid(relid))
 		return;
+	if (se_catalog_get_stream(relid, true) == NULL)
+	{
+		refuse_source_column(relid);
+		return;
+	}
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			 errmsg("columns of stream \"%s\" cannot be renamed",
@@ -138,11 +159,15 @@ follow_stream_owner(const SeStream *stream)
 	List	   *segments = find_inheritance_children(stream->relid,
 													 AccessExclusiveLock);
 	List	   *views = se_catalog_list_views(stream->relid);
+	List	   *feeds = se_catalog_list_feeds(stream->relid);
 	ListCell   *lc;
 
 	give_to(stream->dead_letters, owner);
 	foreach(lc, segments)
 		give_to(lfirst_oid(lc), owner);
+	foreach(lc, feeds)
+		views = lappend(views,
+						se_catalog_get_view(((SeFeed *) lfirst(lc))->view, false));
 	foreach(lc, views)
 	{
 		SeView	   *view = lfirst(lc);
@@ -159,7 +184,8 @@ follow_stream_owner(const SeStream *stream)
 static void
 check_view_owner(const SeView *view)
 {
-	Oid			owner = se_security_owner(view->stream);
+	Oid			stream = se_catalog_stream_of(view->stream);
+	Oid			owner = se_security_owner(stream);
 
 	if (se_security_owner(view->relid) == owner)
 		return;
@@ -169,7 +195,7 @@ check_view_owner(const SeView *view)
 					get_rel_name(view->relid),
 					GetUserNameFromId(owner, false)),
 			 errhint("Use ALTER TABLE %s OWNER TO ... to give the stream and its views away, or GRANT to let others read the view.",
-					 quote_identifier(get_rel_name(view->stream)))));
+					 quote_identifier(get_rel_name(stream)))));
 }
 
 static void

@@ -8,6 +8,9 @@
  * transaction and with the rights of the stream's owner.  Callers of one
  * stream wait for each other, so offsets are given out without gaps.
  *
+ * Views on views of a stream that reads no Kafka take in what the call has closed
+ * at its end.
+ *
  * A stream that reads Kafka keeps what is fed by hand in partition -1, where
  * it cannot be mistaken for Kafka's records.
  *
@@ -31,6 +34,7 @@
 
 #include "../clock.h"
 #include "../compat.h"
+#include "../ingest/feed.h"
 #include "../ingest/ingest.h"
 #include "../security/security.h"
 #include "../sql_settings.h"
@@ -192,6 +196,9 @@ feed(Oid relid, SeRecord *records, int n)
 	result = se_ingest_records(ingest, records, n, progress, InvalidOid);
 	se_progress_save(progress);
 	se_progress_committed(progress);
+	/* where workers run, theirs do it */
+	if (stream->server == NULL)
+		se_feeds_run(relid);
 	se_ingest_expire(ingest, progress->watermark);
 	se_ingest_count(ingest, &result, se_clock_us() - start);
 	se_ingest_close(ingest);

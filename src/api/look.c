@@ -367,10 +367,15 @@ se_sql_get_views(PG_FUNCTION_ARGS)
 Datum
 se_sql_watermark_of_view(PG_FUNCTION_ARGS)
 {
-	SeStream   *stream = se_catalog_get_stream(PG_GETARG_OID(0), false);
-	TimestampTz idle = se_catalog_idle_watermark(PG_GETARG_OID(1),
-												 GetActiveSnapshot());
+	SeFeed	   *feed = se_catalog_get_feed(se_catalog_view_of_state(PG_GETARG_OID(1)),
+										   GetActiveSnapshot());
+	SeStream   *stream;
+	TimestampTz idle;
 
+	if (feed != NULL)
+		PG_RETURN_TIMESTAMPTZ(feed->watermark);
+	stream = se_catalog_get_stream(PG_GETARG_OID(0), false);
+	idle = se_catalog_idle_watermark(PG_GETARG_OID(1), GetActiveSnapshot());
 	PG_RETURN_TIMESTAMPTZ(Max(idle, se_watermark_closed(stream,
 														GetActiveSnapshot())));
 }

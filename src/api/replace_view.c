@@ -46,6 +46,26 @@ get_view(Oid relid)
 			 errhint("Continuous views are listed in stream.views.")));
 }
 
+/* Views that read this one go by the bounds that it shows. */
+static void
+check_bounds(const SeView *view, const SeViewPlan *new)
+{
+	List	   *feeds;
+
+	if (new->start_column == view->start_column &&
+		new->end_column == view->end_column)
+		return;
+	feeds = se_catalog_list_feeds_from(view->relid);
+	if (feeds != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("the window's bounds must stay columns of view \"%s\"",
+						get_rel_name(view->relid)),
+				 errdetail("View \"%s\" takes in its rows by them.",
+						   get_rel_name(((SeFeed *) linitial(feeds))->view)),
+				 errhint("Keep the bounds where they are, or drop that view.")));
+}
+
 Datum
 se_sql_replace_view(PG_FUNCTION_ARGS)
 {
@@ -55,10 +75,11 @@ se_sql_replace_view(PG_FUNCTION_ARGS)
 	const char *name = get_rel_name(relid);
 	SeViewRequest request = {0};
 	SeViewPlan	old = {0};
+	SeViewPlan	new = {0};
 	SeStream   *stream;
 	SeIdentity	saved;
 
-	stream = se_api_lock_stream(view->stream);
+	stream = se_api_lock_stream(se_catalog_stream_of(view->stream));
 	LockRelationOid(relid, AccessExclusiveLock);
 	/* as it is now; it may have been replaced or dropped meanwhile */
 	view = se_catalog_get_view(relid, true);
@@ -75,8 +96,11 @@ se_sql_replace_view(PG_FUNCTION_ARGS)
 	old.serial = view->serial;
 	old.distinct = view->distinct;
 	se_security_become(se_security_owner(view->stream), &saved);
-	se_plan_replace_view(&request, &old);
+	se_plan_replace_view(&request, &old, &new);
 	se_security_restore(&saved);
-	se_catalog_set_view_query(relid, query);
+	check_bounds(view, &new);
+	view->start_column = new.start_column;
+	view->end_column = new.end_column;
+	se_catalog_set_view_query(view);
 	PG_RETURN_VOID();
 }

@@ -75,7 +75,8 @@ typedef struct SeDistinct
 typedef struct SeView
 {
 	Oid			relid;			/* the view that users select from */
-	Oid			stream;			/* relid of the stream */
+	Oid			stream;			/* relid of the stream, or of the view that it
+								 * reads: see SeFeed */
 	Oid			state;			/* relid of the state table */
 	char		kind;			/* SE_VIEW_AGGREGATE, ... */
 	char	   *query;			/* as the user wrote it */
@@ -97,6 +98,11 @@ typedef struct SeView
 								 * windows; NULL: sessions */
 	Interval   *allowed_lateness;	/* NULL: the stream's */
 	Jsonb	   *options;
+	/* for views that read it: its columns that are bounds of its window, or 0 */
+	AttrNumber	start_column;
+	AttrNumber	end_column;
+	char	   *open_sql;		/* plan/ wrote it: the start of the first window
+								 * that ends after $1; NULL: sessions */
 } SeView;
 
 /*
@@ -191,12 +197,39 @@ extern void se_catalog_delete_backfill(Oid view);
 
 extern void se_catalog_add_view(const SeView *view);
 extern SeView *se_catalog_get_view(Oid relid, bool missing_ok);
-extern void se_catalog_set_view_query(Oid relid, const char *query);
+/* Writes the query and the columns that are bounds. */
+extern void se_catalog_set_view_query(const SeView *view);
 /* Without news for those who keep the view open. */
 extern void se_catalog_set_idle_watermark(Oid relid, TimestampTz watermark);
 /* Of the view with that state, as of a snapshot; NULL: what is committed. */
 extern TimestampTz se_catalog_idle_watermark(Oid state, Snapshot snapshot);
 extern List *se_catalog_list_views(Oid stream); /* of SeView; InvalidOid: all */
+
+/* A view whose stream is another view, and what it has of that. */
+typedef struct SeFeed
+{
+	Oid			view;
+	Oid			source;			/* the view that it reads */
+	Oid			stream;			/* at the bottom */
+	AttrNumber	time_column;	/* of the source: the view's event time */
+	TimestampTz fed_to;			/* rows whose windows end here or before are in
+								 * it; DT_NOBEGIN: none */
+	TimestampTz watermark;		/* of the view, on its event time */
+} SeFeed;
+
+extern void se_catalog_add_feed(const SeFeed *feed);
+/* As of a snapshot; NULL: what is committed.  NULL: the view reads a stream. */
+extern SeFeed *se_catalog_get_feed(Oid view, Snapshot snapshot);
+/* The stream at the bottom of a view; that of a stream is itself. */
+extern Oid	se_catalog_stream_of(Oid source);
+/* Of SeFeed: those below a stream, sources first; those of one source. */
+extern List *se_catalog_list_feeds(Oid stream);
+extern List *se_catalog_list_feeds_from(Oid source);
+/* Writes fed_to and watermark; fails as above unless fed_to was expected. */
+extern void se_catalog_move_feed(const SeFeed *feed, TimestampTz expected);
+extern void se_catalog_delete_feed(Oid view);
+/* Of the view with that state table; InvalidOid: there is none. */
+extern Oid	se_catalog_view_of_state(Oid state);
 
 /*
  * A relation is being dropped: forget the stream, view or state it was.

@@ -23,7 +23,8 @@ enum
 	COL_MERGE_SQL, COL_LATE_SQL, COL_LATE_ROWS, COL_ENDS_SQL,
 	COL_IDLE_WATERMARK, COL_BY_EVENT_TIME, COL_SERIAL, COL_EMIT,
 	COL_STATE_TTL, COL_PARTITION_SPAN, COL_WINDOW_REACH,
-	COL_ALLOWED_LATENESS, COL_OPTIONS,
+	COL_ALLOWED_LATENESS, COL_OPTIONS, COL_START_COLUMN, COL_END_COLUMN,
+	COL_OPEN_SQL,
 	NCOLS
 };
 
@@ -122,6 +123,11 @@ se_catalog_add_view(const SeView *v)
 	isnull[COL_ALLOWED_LATENESS] = (v->allowed_lateness == NULL);
 	values[COL_ALLOWED_LATENESS] = IntervalPGetDatum(v->allowed_lateness);
 	values[COL_OPTIONS] = JsonbPGetDatum(v->options);
+	values[COL_START_COLUMN] = Int16GetDatum(v->start_column);
+	values[COL_END_COLUMN] = Int16GetDatum(v->end_column);
+	isnull[COL_OPEN_SQL] = (v->open_sql == NULL);
+	if (v->open_sql)
+		values[COL_OPEN_SQL] = CStringGetTextDatum(v->open_sql);
 	se_row_insert(TABLE, values, isnull);
 	foreach(lc, v->distinct)
 		add_distinct(v->relid, foreach_current_index(lc) + 1, lfirst(lc));
@@ -172,6 +178,9 @@ make_view(SeRowScan *rows)
 	v->window_reach = copy_interval(rows, COL_WINDOW_REACH);
 	v->allowed_lateness = copy_interval(rows, COL_ALLOWED_LATENESS);
 	v->options = (Jsonb *) PG_DETOAST_DATUM_COPY(rows->values[COL_OPTIONS]);
+	v->start_column = DatumGetInt16(rows->values[COL_START_COLUMN]);
+	v->end_column = DatumGetInt16(rows->values[COL_END_COLUMN]);
+	v->open_sql = se_row_text(rows, COL_OPEN_SQL);
 	v->distinct = list_distinct(v->relid);
 	return v;
 }
@@ -195,14 +204,16 @@ se_catalog_get_view(Oid relid, bool missing_ok)
 }
 
 void
-se_catalog_set_view_query(Oid relid, const char *query)
+se_catalog_set_view_query(const SeView *view)
 {
 	SeRowScan	rows;
 
-	se_row_begin(&rows, TABLE, RowExclusiveLock, 1, relid, 0);
+	se_row_begin(&rows, TABLE, RowExclusiveLock, 1, view->relid, 0);
 	if (!se_row_next(&rows))
-		elog(ERROR, "continuous view %u has no row", relid);
-	se_row_put_text(&rows, COL_QUERY, query);
+		elog(ERROR, "continuous view %u has no row", view->relid);
+	se_row_put_text(&rows, COL_QUERY, view->query);
+	rows.values[COL_START_COLUMN] = Int16GetDatum(view->start_column);
+	rows.values[COL_END_COLUMN] = Int16GetDatum(view->end_column);
 	se_row_update(&rows);
 	se_row_end(&rows);
 	CommandCounterIncrement();
@@ -237,6 +248,20 @@ se_catalog_idle_watermark(Oid state, Snapshot snapshot)
 	return result;
 }
 
+Oid
+se_catalog_view_of_state(Oid state)
+{
+	SeRowScan	rows;
+	Oid			result = InvalidOid;
+
+	se_row_begin(&rows, TABLE, AccessShareLock, 0, InvalidOid, 0);
+	while (se_row_next(&rows))
+		if (DatumGetObjectId(rows.values[COL_STATE]) == state)
+			result = DatumGetObjectId(rows.values[COL_VIEW]);
+	se_row_end(&rows);
+	return result;
+}
+
 List *
 se_catalog_list_views(Oid stream)
 {
@@ -257,7 +282,7 @@ se_catalog_list_views(Oid stream)
 /*
  * A relation goes away.  As a stream it takes its progress along; its views
  * were dropped before it or with it.  As a view or as a view's state it takes
- * the view's row and its backfill along.
+ * the view's row, its backfill and its feed along.
  */
 bool
 se_catalog_forget_relation(Oid relid)
@@ -279,6 +304,7 @@ se_catalog_forget_relation(Oid relid)
 			continue;
 		delete_distinct(DatumGetObjectId(rows.values[COL_VIEW]));
 		se_catalog_delete_backfill(DatumGetObjectId(rows.values[COL_VIEW]));
+		se_catalog_delete_feed(DatumGetObjectId(rows.values[COL_VIEW]));
 		se_row_delete(&rows);
 		if (stream != relid)
 			CacheInvalidateRelcacheByRelid(stream);

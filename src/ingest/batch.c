@@ -61,6 +61,12 @@ se_batch_reject(SeIngest *ingest, int record, int sqlstate,
 		/* for describe_record() */
 		ingest->current = record;
 		ingest->fault_column = column;
+		if (ingest->from_view)
+			ereport(ERROR,
+					(errcode(SE_ERRCODE_STOPPED),
+					 errmsg("%s", message),
+					 errdetail("on_error is 'fail': the stream stops in front of this row of a view."),
+					 errhint("Drop the view that cannot take it, and make it such that it can.")));
 		ereport(ERROR,
 				(errcode(SE_ERRCODE_STOPPED),
 				 errmsg("%s", message),

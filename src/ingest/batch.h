@@ -2,7 +2,7 @@
  *
  * batch.h
  *	  A stream made ready for batches, and the batch that is running.
- *	  Private to definition.c, batch.c and views.c.
+ *	  Private to definition.c, batch.c, views.c and feed.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -73,6 +73,7 @@ struct SeIngest
 	bool		stage_rows;
 	Oid			only_view;
 	const char *only_name;		/* the one view that these records are for */
+	bool		from_view;		/* rows are a view's: they have no records */
 };
 
 /* Sets one record of the batch aside; view NULL: it is the record's fault. */

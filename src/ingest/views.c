@@ -23,6 +23,7 @@
 
 #include "../clock.h"
 #include "batch.h"
+#include "feed.h"
 
 /* Windows of the view that end here or before are closed. */
 static TimestampTz
@@ -146,7 +147,8 @@ void
 se_ingest_expire(SeIngest *ingest, TimestampTz watermark)
 {
 	for (int i = 0; i < ingest->n_views; i++)
-		se_state_expire(ingest->views[i].state, watermark);
+		se_state_expire(ingest->views[i].state,
+						se_feeds_leave_to(ingest->views[i].view, watermark));
 }
 
 static void

@@ -127,6 +127,7 @@ se_plan_take_apart(const SeViewRequest *request, SeViewPlan *plan,
 	se_plan_refuse_shape(sq);
 	se_plan_find_place(sq);
 	se_plan_refuse_sources(sq);
+	se_plan_use_source(sq, plan);
 	se_plan_refuse_grouping(sq);
 	split = se_plan_split(sq);
 	se_plan_refuse_keys(sq, split);
@@ -139,6 +140,7 @@ se_plan_take_apart(const SeViewRequest *request, SeViewPlan *plan,
 
 	settings = se_sql_settings_begin();
 	plan->stream = sq->stream;
+	se_plan_note_bounds(sq, split, plan);
 	plan->serial = se_plan_has_sessions(sq);
 	if (plan->serial)
 		se_plan_name_sessions(sq, split);

@@ -120,6 +120,16 @@ open_from_text(const SeWindow *window, Oid type)
 					se_plan_window_arguments(&whole));
 }
 
+char *
+se_plan_open_from_text(const SeQuery *sq)
+{
+	Oid			type = exprType(se_plan_window_time(sq));
+	char	   *text = open_from_text(&sq->window, type);
+
+	return type == TIMESTAMPOID ?
+		psprintf("SELECT pg_catalog.timezone('UTC', (%s))", text) : text;
+}
+
 /* ts >= (SELECT ...), or ts > for sessions, evaluated once per batch */
 static Node *
 in_time_expr(const SeQuery *sq, Node *ts)
@@ -360,13 +370,19 @@ late_sql(SeQuery *sq, SeSplit *split, Node *ts)
 												   "l.\"@ts\"")) : "");
 }
 
-/* The column itself, so that a batch knows the least of it. */
+/*
+ * The column itself, so that a batch knows the least of it.  With a view in the
+ * stream's place there is no other.
+ */
 static bool
 is_event_time(const SeQuery *sq, Node *ts)
 {
-	SeStream   *stream = se_catalog_get_stream(sq->stream, false);
+	SeStream   *stream = sq->source ? NULL :
+		se_catalog_get_stream(sq->stream, false);
 	Var		   *var = (Var *) ts;
 
+	if (stream == NULL)
+		return true;
 	return IsA(var, Var) && stream->event_time != NULL &&
 		list_length(sq->stream_path) == 1 && var->varno == sq->stream_index &&
 		var->varattno == get_attnum(sq->stream, stream->event_time);
@@ -377,7 +393,9 @@ se_plan_drop_late(SeQuery *sq, SeSplit *split, SeViewPlan *plan)
 {
 	Node	   *ts = se_plan_window_time(sq);
 
-	plan->late_sql = late_sql(sq, split, ts);
+	/* no row of a view comes late */
+	if (sq->source == NULL)
+		plan->late_sql = late_sql(sq, split, ts);
 	plan->by_event_time = is_event_time(sq, ts);
 	if (se_plan_has_sessions(sq))
 		return;					/* the merge knows which rows are late */
@@ -404,7 +422,7 @@ se_plan_closed_condition(const SeQuery *sq, const SeViewRequest *request,
 	char	   *name = regclass_literal(sq->stream);
 	char	   *watermark;
 
-	if (request->close_on_idle)
+	if (request->close_on_idle || sq->source != NULL)
 		name = psprintf("%s, %s", name, regclass_literal(state));
 	watermark = psprintf("(SELECT stream.watermark(%s))", name);
 	if (type == TIMESTAMPOID)

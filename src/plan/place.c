@@ -30,8 +30,14 @@
 #include "catalog/catalog.h"
 #include "query.h"
 
+typedef struct FindContext
+{
+	bool		views;			/* continuous views, else streams */
+	List	   *found;			/* of OIDs */
+} FindContext;
+
 static bool
-list_streams_walker(Node *node, List **found)
+list_sources_walker(Node *node, FindContext *cx)
 {
 	if (node == NULL)
 		return false;
@@ -40,24 +46,41 @@ list_streams_walker(Node *node, List **found)
 		RangeTblEntry *rte = (RangeTblEntry *) node;
 
 		if (rte->rtekind == RTE_RELATION &&
-			se_catalog_get_stream(rte->relid, true) != NULL)
-			*found = lappend_oid(*found, rte->relid);
+			(cx->views ? se_catalog_get_view(rte->relid, true) != NULL :
+			 se_catalog_get_stream(rte->relid, true) != NULL))
+			cx->found = lappend_oid(cx->found, rte->relid);
 		return false;
 	}
 	if (IsA(node, Query))
-		return query_tree_walker((Query *) node, list_streams_walker, found,
+		return query_tree_walker((Query *) node, list_sources_walker, cx,
 								 QTW_EXAMINE_RTES_BEFORE);
-	return expression_tree_walker(node, list_streams_walker, found);
+	return expression_tree_walker(node, list_sources_walker, cx);
 }
 
-/* The streams that are named anywhere below, as often as they are. */
+/*
+ * The streams that are named anywhere below, or the continuous views, as often
+ * as they are.
+ */
+static List *
+list_sources(void *node, bool views)
+{
+	FindContext cx = {.views = views};
+
+	(void) list_sources_walker(node, &cx);
+	return cx.found;
+}
+
 static List *
 list_streams(void *node)
 {
-	List	   *found = NIL;
+	return list_sources(node, false);
+}
 
-	(void) list_streams_walker(node, &found);
-	return found;
+/* What the query reads, as errors call it. */
+static const char *
+kind_of_source(const SeQuery *sq)
+{
+	return sq->source ? "view" : "stream";
 }
 
 /* A view in FROM that reads a stream would read its staging table. */
@@ -67,7 +90,7 @@ se_plan_refuse_hidden_streams(SeQuery *sq)
 	List	   *rewritten = QueryRewrite(copyObject(sq->query));
 	List	   *found = list_streams(linitial(rewritten));
 
-	if (list_length(found) > (OidIsValid(sq->stream) ? 1 : 0))
+	if (list_length(found) > (OidIsValid(sq->stream) && !sq->source ? 1 : 0))
 		refuse(sq, -1,
 			   errmsg("the query reads stream \"%s\" through a view",
 					  get_rel_name(llast_oid(found))),
@@ -89,10 +112,17 @@ refuse_number(SeQuery *sq, List *found)
 		return;
 	if (linitial_oid(found) == lsecond_oid(found))
 		refuse(sq, -1,
-			   errmsg("the query reads stream \"%s\" more than once",
-					  get_rel_name(linitial_oid(found))),
+			   errmsg("the query reads %s \"%s\" more than once",
+					  kind_of_source(sq), get_rel_name(linitial_oid(found))),
 			   errdetail("One of them would see the rows of one batch only."),
 			   errhint("Make a view of each use and join the views when reading."));
+	if (sq->source)
+		refuse(sq, -1,
+			   errmsg("the query reads more than one continuous view and no stream"),
+			   errdetail("It reads \"%s\" and \"%s\"; the rows of which it should count is not clear.",
+						 get_rel_name(linitial_oid(found)),
+						 get_rel_name(lsecond_oid(found))),
+			   errhint("Make a view of each and join the views when reading."));
 	refuse(sq, -1,
 		   errmsg("the query reads more than one stream"),
 		   errdetail("It reads \"%s\" and \"%s\".",
@@ -130,10 +160,11 @@ refuse_join_side(SeQuery *sq, Node *jtnode, Index rti)
 			(right && join->jointype != JOIN_INNER &&
 			 join->jointype != JOIN_RIGHT))
 			refuse(sq, -1,
-				   errmsg("stream \"%s\" is on the nullable side of an outer join",
-						  get_rel_name(sq->stream)),
+				   errmsg("%s \"%s\" is on the nullable side of an outer join",
+						  kind_of_source(sq), get_rel_name(sq->stream)),
 				   errdetail("Rows of the other side without a match would have to be taken back when a match arrives."),
-				   errhint("Put the stream on the left of LEFT JOIN."));
+				   errhint("Put the %s on the left of LEFT JOIN.",
+						   kind_of_source(sq)));
 		return left || right;
 	}
 }
@@ -212,18 +243,20 @@ refuse_sublink_walker(Node *node, SeQuery *sq)
 {
 	if (node == NULL)
 		return false;
-	if (IsA(node, CommonTableExpr) && list_streams(node) != NIL)
+	if (IsA(node, CommonTableExpr) &&
+		list_sources(node, sq->source != NULL) != NIL)
 		refuse(sq, ((CommonTableExpr *) node)->location,
 			   errmsg("WITH query \"%s\", which reads a stream, is not used in FROM",
 					  ((CommonTableExpr *) node)->ctename),
 			   errdetail("A sub-select in an expression would see the rows of one batch only."),
 			   errhint("Name it in FROM, once."));
-	if (IsA(node, SubLink) && list_streams(node) != NIL)
+	if (IsA(node, SubLink) && list_sources(node, sq->source != NULL) != NIL)
 		refuse(sq, ((SubLink *) node)->location,
-			   errmsg("stream \"%s\" is read by a sub-select in an expression",
-					  get_rel_name(sq->stream)),
+			   errmsg("%s \"%s\" is read by a sub-select in an expression",
+					  kind_of_source(sq), get_rel_name(sq->stream)),
 			   errdetail("The sub-select would see the rows of one batch only."),
-			   errhint("Name the stream in FROM; sub-selects in expressions can read tables."));
+			   errhint("Name the %s in FROM; sub-selects in expressions can read tables.",
+					   kind_of_source(sq)));
 	if (IsA(node, Query))
 		return query_tree_walker((Query *) node, refuse_sublink_walker, sq, 0);
 	return expression_tree_walker(node, refuse_sublink_walker, sq);
@@ -299,6 +332,13 @@ se_plan_find_place(SeQuery *sq)
 	List	   *found = list_streams(sq->query);
 	List	   *entries;
 
+	if (found == NIL)
+	{
+		/* beside a stream they are as tables */
+		found = list_sources(sq->query, true);
+		if (found != NIL)
+			sq->source = se_catalog_get_view(linitial_oid(found), false);
+	}
 	refuse_number(sq, found);
 	sq->stream = linitial_oid(found);
 	sq->stream_path = find_path(sq, list_make1(sq->query), &entries);

@@ -14,6 +14,8 @@
 
 #include "nodes/parsenodes.h"
 
+#include "catalog/catalog.h"
+
 typedef struct SeViewRequest
 {
 	const char *schema;			/* where the view and its state go */
@@ -29,7 +31,7 @@ typedef struct SeViewRequest
 
 typedef struct SeViewPlan
 {
-	Oid			stream;			/* relid of the stream in its FROM */
+	Oid			stream;			/* relid of the stream in its FROM, or view */
 	Oid			state;			/* relid of the state table made */
 	Oid			view;			/* relid of the view made */
 	Interval   *partition_span; /* as in SeView */
@@ -42,9 +44,16 @@ typedef struct SeViewPlan
 	char	   *delta_sql;		/* reads SE_BATCH_NAME */
 	char	   *merge_sql;		/* reads SE_DELTA_NAME */
 	List	   *distinct;		/* of SeDistinct */
+	AttrNumber	start_column;	/* as in SeView */
+	AttrNumber	end_column;
+	char	   *open_sql;
+	AttrNumber	time_column;	/* as in SeFeed */
 } SeViewPlan;
 
-/* The stream that a query reads; refuses a query that has none or several. */
+/*
+ * The stream that a query reads, or the view in its place; refuses a query that
+ * has none or several.
+ */
 extern Oid	se_plan_find_stream(const char *query);
 
 /*
@@ -55,14 +64,17 @@ extern Oid	se_plan_find_stream(const char *query);
  */
 extern SeViewPlan *se_plan_create_view(const SeViewRequest *request);
 
+/* source.c: lets rows of the source be found by their window. */
+extern void se_plan_index_source(const SeView *source);
+
 /*
  * replace.c: the view's expressions made anew over the state that it has;
  * refuses a query that needs another state.  Of old, stream, state, view,
  * serial and delta_sql are read.  Runs as the current user, who owns the view and has
- * locked it.  Its OID stays.
+ * locked it.  Its OID stays.  Fills the columns that are bounds in new.
  */
 extern void se_plan_replace_view(const SeViewRequest *request,
-								 const SeViewPlan *old);
+								 const SeViewPlan *old, SeViewPlan *new);
 
 /*
  * rollup.c: an ordinary view over continuous views whose query merges states

@@ -35,6 +35,7 @@ typedef struct SeQuery
 	const char *text;
 	Query	   *query;
 	Oid			stream;			/* InvalidOid: not looked for yet */
+	SeView	   *source;			/* the view that is in its place, or NULL */
 	List	   *stream_path;	/* the query that has it in FROM, and those
 								 * around it up to query */
 	Index		stream_index;	/* its place in the first one's range table */
@@ -109,6 +110,12 @@ extern RangeTblEntry *se_plan_stream_entry(SeQuery *sq, Query *query);
 /* A column of the batch, for the select list of a copy of the query. */
 extern Node *se_plan_batch_column(SeQuery *sq, Query *query, Var *column);
 extern void se_plan_refuse_hidden_streams(SeQuery *sq);
+
+/* source.c: a view in the stream's place */
+extern void se_plan_use_source(const SeQuery *sq, SeViewPlan *plan);
+/* The columns of the view that are bounds of its window. */
+extern void se_plan_note_bounds(const SeQuery *sq, const SeSplit *split,
+								SeViewPlan *plan);
 
 /* refuse.c */
 extern void se_plan_refuse_shape(SeQuery *sq);
@@ -225,6 +232,8 @@ extern Node *se_plan_window_time(const SeQuery *sq);
 /* $1 of the delta, the moment up to which windows are closed, in this type. */
 extern const char *se_plan_closed_to_text(Oid type);
 extern Node *se_plan_closed_to_expr(Oid type);
+/* SELECT the start of the first window that ends after $1, as timestamptz. */
+extern char *se_plan_open_from_text(const SeQuery *sq);
 /* Is one of the window's bounds a group key? */
 extern bool se_plan_is_windowed(const SeQuery *sq, const SeSplit *split);
 /* Lets the delta leave rows out that come late; fills plan->late_sql. */

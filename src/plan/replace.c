@@ -369,26 +369,26 @@ use_state(Replacement *r)
 }
 
 void
-se_plan_replace_view(const SeViewRequest *request, const SeViewPlan *old)
+se_plan_replace_view(const SeViewRequest *request, const SeViewPlan *old,
+					 SeViewPlan *new)
 {
 	Replacement r = {.view = old->view};
-	SeViewPlan	new = {0};
 	ErrorContextCallback callback;
 	char	   *select;
 	int			settings;
 
-	r.sq = se_plan_take_apart(request, &new, &r.split);
-	if (new.stream != old->stream)
+	r.sq = se_plan_take_apart(request, new, &r.split);
+	if (new->stream != old->stream)
 		refuse_state(&r, -1, "It reads stream \"%s\", the view reads \"%s\".",
-					 get_rel_name(new.stream), get_rel_name(old->stream));
-	if (new.serial != old->serial)
+					 get_rel_name(new->stream), get_rel_name(old->stream));
+	if (new->serial != old->serial)
 		refuse_state(&r, -1, "The window is not the view's.");
-	if (new.serial)
+	if (new->serial)
 		refuse_state(&r, -1, "The query of a view of sessions cannot be replaced.");
 	if (old->distinct != NIL || r.split->distinct != NIL)
 		refuse_state(&r, -1, "The query of a view with DISTINCT in an aggregate cannot be replaced.");
 	r.had = se_plan_read_kept(old->stream, old->delta_sql);
-	r.wanted = se_plan_read_kept(old->stream, new.delta_sql);
+	r.wanted = se_plan_read_kept(old->stream, new->delta_sql);
 
 	se_plan_error_text(&callback, request->query);
 	check_from(&r);

@@ -53,9 +53,8 @@ longest(const Interval *size)
 }
 
 static void
-add_updated_at(SeQuery *sq, SeSplit *split)
+add_updated_at(SeQuery *sq, SeSplit *split, const SeViewPlan *plan)
 {
-	SeStream   *stream = se_catalog_get_stream(sq->stream, false);
 	SeState    *state = palloc0(sizeof(SeState));
 	TupleDesc	desc = se_catalog_batch_type(sq->stream);
 	Form_pg_attribute att;
@@ -63,7 +62,15 @@ add_updated_at(SeQuery *sq, SeSplit *split)
 	Node	   *time;
 	ListCell   *lc;
 
-	attno = stream->event_time ? get_attnum(sq->stream, stream->event_time) : 0;
+	if (sq->source == NULL)
+	{
+		SeStream   *stream = se_catalog_get_stream(sq->stream, false);
+
+		attno = stream->event_time ?
+			get_attnum(sq->stream, stream->event_time) : 0;
+	}
+	else
+		attno = plan->time_column;
 	att = attno > 0 ? TupleDescAttr(desc, attno - 1) : NULL;
 	if (att == NULL ||
 		(att->atttypid != TIMESTAMPTZOID && att->atttypid != TIMESTAMPOID))
@@ -120,7 +127,7 @@ se_plan_use_ttl(SeQuery *sq, const SeViewRequest *request, SeSplit *split,
 				 errdetail("Windows would leave that still take rows.")));
 	if (key == NULL)
 	{
-		add_updated_at(sq, split);
+		add_updated_at(sq, split, plan);
 		return;
 	}
 	if (sq->query->groupingSets != NIL && !se_plan_in_every_set(sq, key))

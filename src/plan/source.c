@@ -1,0 +1,256 @@
+/*-------------------------------------------------------------------------
+ *
+ * source.c
+ *	  Views on views: what a view must be to be read by another, and what the
+ *	  other may do with it.
+ *
+ * Where other views have a stream, a view on a view has one with emit "append".  A row
+ * of that appears when its window closes and never changes, so its rows are a
+ * stream, which ingest/feed.c hands on in the order of their windows.
+ *
+ * That order is all it has of time.  So the time of a row is one of the bounds of
+ * its window, as the source shows it, and a window of the view on the view is
+ * over that.  When all rows are there whose windows end at F or before, the view's
+ * watermark is
+ *
+ *		over window_end		F
+ *		over window_start	the start of the first window that ends after F
+ *							(open_sql); sessions have none
+ *
+ * Nothing here is kept; a crash leaves nothing behind.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_type.h"
+#include "nodes/nodeFuncs.h"
+#include "parser/parsetree.h"
+#include "rewrite/rewriteHandler.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "catalog/catalog.h"
+#include "query.h"
+#include "sql_settings.h"
+
+/* ---- what a view shows of its window ---- */
+
+void
+se_plan_note_bounds(const SeQuery *sq, const SeSplit *split, SeViewPlan *plan)
+{
+	ListCell   *lc;
+
+	plan->start_column = plan->end_column = 0;
+	plan->open_sql = NULL;
+	if (sq->window.function == NULL)
+		return;
+	foreach(lc, split->target)
+	{
+		Var		   *var = (Var *) lfirst_node(TargetEntry, lc)->expr;
+		AttrNumber	attno = foreach_current_index(lc) + 1;
+
+		if (!IsA(var, Var) || var->varno != sq->window.rti)
+			continue;
+		if (var->varattno == 1 && plan->start_column == 0)
+			plan->start_column = attno;
+		if (var->varattno == 2 && plan->end_column == 0)
+			plan->end_column = attno;
+	}
+	/* windows that share their start close one after the other */
+	if (strcmp(sq->window.function, "cumulate") == 0 && plan->end_column == 0)
+		plan->start_column = 0;
+	if (!se_plan_has_sessions(sq))
+		plan->open_sql = se_plan_open_from_text(sq);
+}
+
+/* ---- what is read by a view ---- */
+
+/* The view that the query reads is one whose rows appear once. */
+static void
+refuse_source(const SeQuery *sq)
+{
+	const SeView *source = sq->source;
+	const char *name = get_rel_name(source->relid);
+
+	if (strcmp(source->emit, "append") != 0)
+		refuse(sq, -1,
+			   errmsg("view \"%s\" has emit \"update\" and cannot be read by a continuous view",
+					  name),
+			   errdetail("Its rows change; what was counted of them would have to be taken back."),
+			   errhint("Make \"%s\" with emit => 'append', or merge its states when reading with stream.create_rollup.",
+					   name));
+	if (source->end_column == 0 &&
+		(source->start_column == 0 || source->open_sql == NULL))
+		refuse(sq, -1,
+			   errmsg("view \"%s\" does not show when its windows end", name),
+			   errdetail("Its rows are taken in when their windows are closed."),
+			   errhint("Add window_end to the columns of \"%s\".", name));
+}
+
+/* The column of the source, if the time is nothing but that; else 0. */
+static AttrNumber
+plain_column(const SeQuery *sq, Node *time)
+{
+	Var		   *var = (Var *) time;
+
+	return IsA(var, Var) && list_length(sq->stream_path) == 1 &&
+		var->varno == sq->stream_index && var->varlevelsup == 0 ?
+		var->varattno : 0;
+}
+
+static void
+find_time(const SeQuery *sq, SeViewPlan *plan)
+{
+	const SeView *source = sq->source;
+	Node	   *time;
+	AttrNumber	attno;
+
+	plan->time_column = source->end_column ? source->end_column :
+		source->start_column;
+	if (sq->window.function == NULL)
+		return;
+	time = se_plan_window_time(sq);
+	attno = plain_column(sq, time);
+	if (attno != 0 && (attno == source->end_column ||
+					   (attno == source->start_column &&
+						source->open_sql != NULL)))
+	{
+		plan->time_column = attno;
+		return;
+	}
+	if (attno != 0 && attno == source->start_column)
+		refuse(sq, exprLocation(time),
+			   errmsg("a window over the start of sessions of view \"%s\" is not supported",
+					  get_rel_name(source->relid)),
+			   errdetail("Sessions close in the order in which they end; one that has begun long ago may come last."),
+			   errhint("Use the end of the session: stream.%s(window_end, ...).",
+					   sq->window.function));
+	refuse(sq, exprLocation(time),
+		   errmsg("the window of a view on view \"%s\" is not over its window_start or window_end",
+				  get_rel_name(source->relid)),
+		   errdetail("Rows of a view come in the order of their windows, and in no other order of time."),
+		   errhint("Give stream.%s the column itself, with the view in the outermost FROM; to group by another time use date_trunc or the like.",
+				   sq->window.function));
+}
+
+void
+se_plan_use_source(const SeQuery *sq, SeViewPlan *plan)
+{
+	if (sq->source == NULL)
+		return;
+	refuse_source(sq);
+	find_time(sq, plan);
+}
+
+/* ---- finding rows by their window ---- */
+
+typedef struct StateColumn
+{
+	Oid			state;
+	AttrNumber	attno;			/* found: what windows are made of */
+} StateColumn;
+
+static AttrNumber
+state_attno(const Query *query, Node *node, Oid state)
+{
+	Var		   *var = (Var *) node;
+	RangeTblEntry *rte;
+
+	if (IsA(node, OpExpr))		/* end - 1 microsecond */
+		var = linitial(((OpExpr *) node)->args);
+	if (!IsA(var, Var) || var->varlevelsup != 0)
+		return 0;
+	rte = rt_fetch(var->varno, query->rtable);
+	return rte->rtekind == RTE_RELATION && rte->relid == state ?
+		var->varattno : 0;
+}
+
+/* The pane's column, that stream.hop or stream.cumulate is called with. */
+static bool
+find_pane_walker(Node *node, StateColumn *found)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+	{
+		ListCell   *lc;
+
+		foreach(lc, ((Query *) node)->rtable)
+		{
+			RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+			FuncExpr   *call;
+
+			if (rte->rtekind != RTE_FUNCTION)
+				continue;
+			call = (FuncExpr *) linitial_node(RangeTblFunction, rte->functions)->funcexpr;
+			if (IsA(call, FuncExpr) && call->args != NIL)
+				found->attno = state_attno((Query *) node,
+										   linitial(call->args), found->state);
+			if (found->attno != 0)
+				return true;
+		}
+		return query_tree_walker((Query *) node, find_pane_walker, found, 0);
+	}
+	return expression_tree_walker(node, find_pane_walker, found);
+}
+
+/* The column of the state by which rows of a window are found; 0: none is. */
+static AttrNumber
+window_column(const SeView *source)
+{
+	StateColumn found = {.state = source->state};
+	Relation	rel = table_open(source->relid, AccessShareLock);
+	Query	   *query = get_view_query(rel);
+	AttrNumber	column = source->open_sql && source->start_column ?
+		source->start_column : source->end_column;
+	TargetEntry *tle = list_nth_node(TargetEntry, query->targetList,
+									 column - 1);
+
+	found.attno = state_attno(query, (Node *) tle->expr, source->state);
+	if (found.attno == 0)
+		(void) find_pane_walker((Node *) query, &found);
+	table_close(rel, NoLock);
+	return found.attno;
+}
+
+static bool
+has_index(Oid relid, AttrNumber attno)
+{
+	Relation	rel = table_open(relid, AccessShareLock);
+	List	   *indexes = RelationGetIndexList(rel);
+	bool		result = false;
+	ListCell   *lc;
+
+	foreach(lc, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+
+		result |= index->rd_index->indkey.values[0] == attno &&
+			heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL);
+		index_close(index, NoLock);
+	}
+	table_close(rel, NoLock);
+	return result;
+}
+
+void
+se_plan_index_source(const SeView *source)
+{
+	AttrNumber	attno = window_column(source);
+	int			settings;
+
+	if (attno == 0 || has_index(source->state, attno))
+		return;
+	settings = se_sql_settings_begin();
+	se_sql_execute(psprintf("CREATE INDEX ON %s (%s)",
+							se_sql_name(source->state),
+							quote_identifier(get_attname(source->state, attno,
+														 false))));
+	se_sql_settings_end(settings);
+}
