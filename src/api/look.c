@@ -48,6 +48,8 @@ typedef struct Processes
 	int			running;
 	int			slots;
 	const char *waiting_for;
+	bool		feeds;			/* one for views on views has a slot */
+	char	   *feed_problem;	/* why that does not go on, or NULL */
 } Processes;
 
 static Processes
@@ -65,6 +67,15 @@ count_processes(Oid relid)
 		if (slot->state == SE_SLOT_FREE || slot->database != MyDatabaseId ||
 			slot->relid != relid || OidIsValid(slot->view))
 			continue;
+		if (slot->feeds)
+		{
+			p.feeds = true;
+			if (slot->problem[0] != '\0')
+				p.feed_problem = pstrdup(slot->problem);
+			else if (slot->pid == 0 && slot->waiting_for)
+				p.feed_problem = psprintf("waiting for %s", slot->waiting_for);
+			continue;
+		}
 		p.slots++;
 		if (slot->pid != 0)
 			p.running++;
@@ -73,6 +84,18 @@ count_processes(Oid relid)
 	}
 	LWLockRelease(se_shared->lock);
 	return p;
+}
+
+/* Why views on views are not fed; NULL: they are, or there are none. */
+static char *
+feed_reason(const SeStream *stream, const Processes *p)
+{
+	const char *reason = p->feed_problem;
+
+	if (se_shared != NULL && !p->feeds)
+		reason = "waiting for a worker slot (stream_ext.max_workers)";
+	return reason == NULL || se_catalog_list_feeds(stream->relid) == NIL ?
+		NULL : psprintf("views on views: %s", reason);
 }
 
 /* Why a stream that should run does not, or not well; NULL: it does. */
@@ -92,7 +115,7 @@ waiting_reason(const SeStream *stream, const Processes *p,
 	if (!se_guc_enabled)
 		return "stream_ext.enabled is off";
 	if (p->running >= stream->workers)
-		return NULL;
+		return feed_reason(stream, p);
 	if (p->waiting_for)
 		return psprintf("waiting for %s", p->waiting_for);
 	if (se_shared && p->slots < stream->workers)

@@ -557,13 +557,22 @@ se_feeds_leave_to(const SeView *view, TimestampTz watermark)
 	return watermark;
 }
 
+bool
+se_feeds_has_ttl(const SeFeeds *feeds, int i)
+{
+	return feeds->feeds[i].target->view->state_ttl != NULL;
+}
+
 void
 se_feeds_expire(SeFeeds *feeds, int i)
 {
 	const Feed *feed = &feeds->feeds[i];
 	SeFeed	   *row;
 
-	if (feed->target->view->state_ttl == NULL)
+	if (!se_feeds_has_ttl(feeds, i))
+		return;
+	LockRelationOid(feed->view, ShareUpdateExclusiveLock);
+	if (se_feeds_changed(feeds))
 		return;
 	row = se_catalog_get_feed(feed->view, NULL);
 	if (row != NULL)

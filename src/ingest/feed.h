@@ -38,6 +38,7 @@ extern bool se_feeds_due(const SeFeeds *feeds, int i);
 extern bool se_feeds_step(SeFeeds *feeds, int i, bool careful);
 
 /* Lets view number i go of groups by its state_ttl; in a transaction. */
+extern bool se_feeds_has_ttl(const SeFeeds *feeds, int i);
 extern void se_feeds_expire(SeFeeds *feeds, int i);
 
 /* All steps and what may leave after them, carefully, in this transaction. */

@@ -2,7 +2,8 @@
  *
  * worker.c
  *	  The worker process: one reader of some partitions of one stream, or of
- *	  those that the backfill of one view has yet to read (backfill.c).
+ *	  those that the backfill of one view has yet to read (backfill.c); or the
+ *	  process that feeds the stream's views on views (feeder.c).
  *
  * The loop is: wait, poll, and for what came one transaction
  *
@@ -59,7 +60,7 @@
 #include "../compat.h"
 #include "../guc.h"
 #include "../security/security.h"
-#include "reader.h"
+#include "worker.h"
 
 #define WATCH_INTERVAL_US 200000	/* how often figures are refreshed */
 #define FREED_MEMORY_KEPT (32 * 1024 * 1024)
@@ -122,16 +123,16 @@ configure_session(void)
 
 /* ---- transactions ---- */
 
-static void
-begin(const char *activity)
+void
+se_worker_begin(const char *activity)
 {
 	SetCurrentStatementStartTimestamp();
 	pgstat_report_activity(STATE_RUNNING, activity);
 	StartTransactionCommand();
 }
 
-static void
-commit(void)
+void
+se_worker_commit(void)
 {
 	CommitTransactionCommand();
 	pgstat_report_stat(false);
@@ -146,22 +147,19 @@ is_wanted(const SeStream *stream)
 		!se_catalog_stream_is_home(stream) || stream->server == NULL ||
 		se_security_owner(slot->relid) != slot->owner)
 		return false;
+	if (slot->feeds)
+		return true;
 	if (OidIsValid(slot->view))
 		return se_catalog_get_view(slot->view, true) != NULL;
 	return stream->workers == slot->n_workers;
 }
 
-/*
- * Reads the definition, again when it changed.  Leaves when the stream is
- * not to be run any more.
- */
-static void
-load_definition(SeReader *reader)
+SeStream *
+se_worker_definition(SeReader *reader)
 {
 	HeapTuple	tuple;
 	SeStream   *stream;
 
-	begin("reading the definition of a stream");
 	LockRelationOid(slot->relid, AccessShareLock);
 	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(slot->relid));
 	if (!HeapTupleIsValid(tuple))
@@ -172,44 +170,62 @@ load_definition(SeReader *reader)
 	stream = se_catalog_get_stream(slot->relid, true);
 	if (!is_wanted(stream))
 	{
-		se_reader_close(reader, true);
-		commit();
+		if (reader != NULL)
+			se_reader_close(reader, true);
+		se_worker_commit();
 		proc_exit(0);
 	}
+	return stream;
+}
+
+/* Reads the definition, again when it changed. */
+static void
+load_definition(SeReader *reader)
+{
+	se_worker_begin("reading the definition of a stream");
+	(void) se_worker_definition(reader);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(TopMemoryContext);
 	se_reader_define(reader, slot->relid);
 	PopActiveSnapshot();
-	commit();
+	se_worker_commit();
 }
 
-/* ---- backfills ---- */
+/* ---- backfills and feeds ---- */
 
-/* In stream.views; NULL: all is well. */
-static void
-show_backfill_problem(const char *reason)
+void
+se_worker_show_problem(const char *reason)
 {
+	/* only we write there */
+	if (reason == NULL && slot->problem[0] == '\0')
+		return;
 	LWLockAcquire(se_shared->lock, LW_EXCLUSIVE);
 	strlcpy(slot->problem, reason ? reason : "", sizeof(slot->problem));
 	LWLockRelease(se_shared->lock);
 }
 
-/* All is read: nobody need come again. */
+void
+se_worker_end(void)
+{
+	LWLockAcquire(se_shared->lock, LW_EXCLUSIVE);
+	slot->wanted = false;
+	LWLockRelease(se_shared->lock);
+	proc_exit(0);
+}
+
+/* All is read. */
 static void
 end_backfill(SeReader *reader)
 {
 	char	   *name;
 
-	begin("ending the backfill of a view");
+	se_worker_begin("ending the backfill of a view");
 	name = get_rel_name(slot->view);
 	ereport(LOG,
 			(errmsg("backfill of view \"%s\" is done", name ? name : "")));
-	commit();
-	LWLockAcquire(se_shared->lock, LW_EXCLUSIVE);
-	slot->wanted = false;
-	LWLockRelease(se_shared->lock);
+	se_worker_commit();
 	se_reader_close(reader, true);
-	proc_exit(0);
+	se_worker_end();
 }
 
 /* ---- batches ---- */
@@ -233,10 +249,10 @@ run_batch(SeReader *reader, SeBatchResult *result)
 {
 	SeLimits   *limits = se_ingest_limits(reader->ingest);
 
-	begin("applying a batch");
+	se_worker_begin("applying a batch");
 	if (!se_ingest_lock(reader->ingest))
 	{
-		commit();
+		se_worker_commit();
 		return false;
 	}
 	if (limits->statement_timeout_ms > 0)
@@ -250,7 +266,7 @@ run_batch(SeReader *reader, SeBatchResult *result)
 	PopActiveSnapshot();
 	if (limits->statement_timeout_ms > 0)
 		disable_timeout(STATEMENT_TIMEOUT, false);
-	commit();
+	se_worker_commit();
 	return true;
 }
 
@@ -289,15 +305,13 @@ apply_batch(SeReader *reader)
 	se_progress_committed(reader->progress);
 	se_ingest_count(reader->ingest, &result, se_clock_us() - start);
 	se_reader_committed(reader, start, result.rows);
-	/* only we write there */
-	if (OidIsValid(slot->view) && slot->problem[0] != '\0')
-		show_backfill_problem(NULL);
+	se_worker_show_problem(NULL);
 }
 
 /* ---- the loop ---- */
 
-static void
-serve_interrupts(SeReader *reader)
+void
+se_worker_serve_interrupts(SeReader *reader)
 {
 	CHECK_FOR_INTERRUPTS();
 	if (ConfigReloadPending)
@@ -308,7 +322,8 @@ serve_interrupts(SeReader *reader)
 	}
 	if (!slot->wanted || !se_guc_enabled)
 	{
-		se_reader_close(reader, true);
+		if (reader != NULL)
+			se_reader_close(reader, true);
 		proc_exit(0);
 	}
 }
@@ -319,9 +334,9 @@ check_definition(SeReader *reader)
 {
 	bool		same;
 
-	begin("checking the definition of a stream");
+	se_worker_begin("checking the definition of a stream");
 	same = se_ingest_lock(reader->ingest);
-	commit();
+	se_worker_commit();
 	if (!same)
 		load_definition(reader);
 }
@@ -331,28 +346,28 @@ tick(SeReader *reader)
 {
 	if (se_staging_tick_due(se_ingest_staging(reader->ingest)))
 	{
-		begin("emptying old staging segments");
+		se_worker_begin("emptying old staging segments");
 		se_staging_tick(se_ingest_staging(reader->ingest));
-		commit();
+		se_worker_commit();
 	}
 	if (se_reader_closing_due(reader))
 	{
-		begin("closing windows");
+		se_worker_begin("closing windows");
 		if (se_ingest_lock(reader->ingest))
 		{
 			PushActiveSnapshot(GetTransactionSnapshot());
 			se_reader_close_windows(reader);
 			PopActiveSnapshot();
 		}
-		commit();
+		se_worker_commit();
 	}
 	if (se_reader_partitions_due(reader))
 	{
-		begin("looking for partitions");
+		se_worker_begin("looking for partitions");
 		PushActiveSnapshot(GetTransactionSnapshot());
 		se_reader_find_partitions(reader);
 		PopActiveSnapshot();
-		commit();
+		se_worker_commit();
 	}
 }
 
@@ -376,7 +391,7 @@ nap(SeReader *reader)
 	if (rc & WL_LATCH_SET)
 	{
 		ResetLatch(MyLatch);
-		serve_interrupts(reader);
+		se_worker_serve_interrupts(reader);
 		check_definition(reader);
 	}
 }
@@ -389,7 +404,7 @@ run(SeReader *reader)
 	load_definition(reader);
 	for (;;)
 	{
-		serve_interrupts(reader);
+		se_worker_serve_interrupts(reader);
 		tick(reader);
 		if (se_reader_is_done(reader))
 			end_backfill(reader);
@@ -453,14 +468,14 @@ describe_error(const ErrorData *error)
 static void
 mark_failed(const char *reason)
 {
-	begin("marking a stream as failed");
+	se_worker_begin("marking a stream as failed");
 	PushActiveSnapshot(GetTransactionSnapshot());
 	LockRelationOid(slot->relid, AccessShareLock);
 	if (se_catalog_exists() &&
 		se_catalog_get_stream(slot->relid, true) != NULL)
 		se_catalog_set_stream_state(slot->relid, SE_STATE_FAILED, reason);
 	PopActiveSnapshot();
-	commit();
+	se_worker_commit();
 	se_stats_notify(MyDatabaseId, slot->relid);
 }
 
@@ -476,11 +491,12 @@ handle_error(SeReader *reader)
 	FlushErrorState();
 	AbortOutOfAnyTransaction();
 	/* the client library may hang in its destructor with records out */
-	se_reader_close(reader, false);
+	if (reader != NULL)
+		se_reader_close(reader, false);
 	reason = describe_error(error);
 	if (OidIsValid(slot->view))
 	{
-		show_backfill_problem(reason);
+		se_worker_show_problem(reason);
 		proc_exit(1);
 	}
 	if (is_fatal(error->sqlerrcode))
@@ -488,8 +504,11 @@ handle_error(SeReader *reader)
 		mark_failed(reason);
 		proc_exit(0);
 	}
-	se_stats_set_problem(se_stats_stream(MyDatabaseId, slot->relid, true),
-						 reason);
+	if (slot->feeds)
+		se_worker_show_problem(reason);
+	else
+		se_stats_set_problem(se_stats_stream(MyDatabaseId, slot->relid, true),
+							 reason);
 	proc_exit(1);
 }
 
@@ -510,7 +529,7 @@ keep_freed_memory(void)
 void
 se_worker_main(Datum arg)
 {
-	SeReader   *reader;
+	SeReader   *reader = NULL;
 
 	keep_freed_memory();
 	slot = &se_slots[DatumGetInt32(arg)];
@@ -522,11 +541,15 @@ se_worker_main(Datum arg)
 											  SE_WORKER_CONNECT_FLAGS);
 	configure_session();
 	MemoryContextSwitchTo(TopMemoryContext);
-	reader = se_reader_create(slot->relid, slot->view, slot->worker_no,
-							  slot->n_workers);
+	if (!slot->feeds)
+		reader = se_reader_create(slot->relid, slot->view, slot->worker_no,
+								  slot->n_workers);
 	PG_TRY();
 	{
-		run(reader);
+		if (slot->feeds)
+			se_feeder_run(slot->relid);
+		else
+			run(reader);
 	}
 	PG_CATCH();
 	{

@@ -282,7 +282,10 @@ start_worker(int i)
 	SeWorkerSlot *slot = &se_slots[i];
 	char		name[BGW_MAXLEN];
 
-	if (OidIsValid(slot->view))
+	if (slot->feeds)
+		snprintf(name, sizeof(name), "stream_ext feed %u/%u", slot->database,
+				 slot->relid);
+	else if (OidIsValid(slot->view))
 		snprintf(name, sizeof(name), "stream_ext backfill %u/%u/%u",
 				 slot->database, slot->relid, slot->view);
 	else
@@ -290,6 +293,7 @@ start_worker(int i)
 				 slot->database, slot->relid, slot->worker_no);
 	children[i].started_us = se_clock_us();
 	if (start_process("se_worker_main", name,
+					  slot->feeds ? "stream_ext feed" :
 					  OidIsValid(slot->view) ? "stream_ext backfill" :
 					  "stream_ext worker",
 					  Int32GetDatum(i), &children[i].handle))

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * probe.c
- *	  A look into one database: which streams should run there, and which of
- *	  their views are being backfilled?
+ *	  A look into one database: which streams should run there, which have
+ *	  views on views, and which of their views are being backfilled?
  *
  * The probe lives for milliseconds.  It reads the extension's tables and
  * makes the worker slots of its database match them.  It runs none of the
@@ -43,7 +43,8 @@ owner_of(Oid relid)
 
 /* The slot of one worker; takes a free one when it has none. */
 static void
-want_worker(Oid relid, Oid view, Oid owner, int worker_no, int n_workers)
+want_worker(Oid relid, Oid view, bool feeds, Oid owner, int worker_no,
+			int n_workers)
 {
 	SeWorkerSlot *free_slot = NULL;
 
@@ -57,7 +58,8 @@ want_worker(Oid relid, Oid view, Oid owner, int worker_no, int n_workers)
 			continue;
 		}
 		if (slot->database != MyDatabaseId || slot->relid != relid ||
-			slot->view != view || slot->worker_no != worker_no)
+			slot->view != view || slot->feeds != feeds ||
+			slot->worker_no != worker_no)
 			continue;
 		/* one that is on its way out comes back after its end */
 		if (slot->owner == owner && slot->n_workers == n_workers &&
@@ -73,6 +75,7 @@ want_worker(Oid relid, Oid view, Oid owner, int worker_no, int n_workers)
 		ereport(WARNING,
 				(errmsg("no slot is free for worker %d of stream %u%s",
 						worker_no, relid,
+						feeds ? ", to feed its views on views" :
 						OidIsValid(view) ? ", to backfill a view" : ""),
 				 errhint("Increase stream_ext.max_workers.")));
 		return;
@@ -83,6 +86,7 @@ want_worker(Oid relid, Oid view, Oid owner, int worker_no, int n_workers)
 	free_slot->database = MyDatabaseId;
 	free_slot->relid = relid;
 	free_slot->view = view;
+	free_slot->feeds = feeds;
 	free_slot->owner = owner;
 	free_slot->worker_no = worker_no;
 	free_slot->n_workers = n_workers;
@@ -97,11 +101,12 @@ should_run(const SeStream *stream, Oid owner)
 }
 
 /*
- * backfilled: for each stream the views that its topic is read again for.
- * These come last: streams go first where slots are few.
+ * fed: those of the streams that have views on views.  backfilled: for each
+ * stream the views that its topic is read again for.  These come last: streams go
+ * first where slots are few.
  */
 static void
-match_slots(List *streams, List *backfilled)
+match_slots(List *streams, List *fed, List *backfilled)
 {
 	ListCell   *lc;
 	ListCell   *lc2;
@@ -117,7 +122,16 @@ match_slots(List *streams, List *backfilled)
 		if (!should_run(stream, owner))
 			continue;
 		for (int i = 0; i < stream->workers; i++)
-			want_worker(stream->relid, InvalidOid, owner, i, stream->workers);
+			want_worker(stream->relid, InvalidOid, false, owner, i,
+						stream->workers);
+	}
+	foreach(lc, fed)
+	{
+		SeStream   *stream = lfirst(lc);
+		Oid			owner = owner_of(stream->relid);
+
+		if (should_run(stream, owner))
+			want_worker(stream->relid, InvalidOid, true, owner, 0, 1);
 	}
 	forboth(lc, streams, lc2, backfilled)
 	{
@@ -128,7 +142,7 @@ match_slots(List *streams, List *backfilled)
 		if (!should_run(stream, owner))
 			continue;
 		foreach(lc3, views)
-			want_worker(stream->relid, lfirst_oid(lc3), owner, 0, 1);
+			want_worker(stream->relid, lfirst_oid(lc3), false, owner, 0, 1);
 	}
 	for (int i = 0; i < se_shared->n_slots; i++)
 	{
@@ -150,6 +164,7 @@ void
 se_probe_main(Datum database)
 {
 	List	   *streams = NIL;
+	List	   *fed = NIL;
 	List	   *backfilled = NIL;
 	ListCell   *lc;
 
@@ -162,9 +177,15 @@ se_probe_main(Datum database)
 	if (se_catalog_exists())
 		streams = se_catalog_list_streams();
 	foreach(lc, streams)
+	{
+		SeStream   *stream = lfirst(lc);
+
+		if (se_catalog_list_feeds(stream->relid) != NIL)
+			fed = lappend(fed, stream);
 		backfilled = lappend(backfilled,
-							 se_catalog_list_backfilled(((SeStream *) lfirst(lc))->relid));
-	match_slots(streams, backfilled);
+							 se_catalog_list_backfilled(stream->relid));
+	}
+	match_slots(streams, fed, backfilled);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 }

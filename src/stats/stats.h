@@ -92,6 +92,7 @@ typedef struct SeWorkerSlot
 	Oid			database;
 	Oid			relid;
 	Oid			view;			/* to backfill; InvalidOid: reads the stream */
+	bool		feeds;			/* neither: feeds the stream's views on views */
 	Oid			owner;
 	int			worker_no;		/* 0 .. n_workers - 1 */
 	int			n_workers;
@@ -101,7 +102,8 @@ typedef struct SeWorkerSlot
 	int			failures;		/* in a row */
 	int64		not_before_us;	/* next start, se_clock_us */
 	const char *waiting_for;	/* constant text for status, NULL: nothing */
-	char		problem[SE_PROBLEM_LENGTH]; /* why a backfill stopped last */
+	char		problem[SE_PROBLEM_LENGTH]; /* why a backfill or feed
+												 * stopped last */
 } SeWorkerSlot;
 
 typedef struct SeShared
