@@ -4,6 +4,7 @@
  *	  stream.explain(): how a view comes to its rows, or what a stream is.
  *
  *		View -> State -> Merge -> Delta -> Decode -> Stream
+ *		View -> State -> Merge -> Delta -> Feed -> View -> ... -> Stream
  *
  * A tree in the manner of EXPLAIN: what is further in happens first.  The
  * plans are PostgreSQL's own text, made here as a worker makes them: with the
@@ -194,12 +195,26 @@ actual_figures(Oid view)
 					pg_atomic_read_u64(&stats->batch_us) / 1000.0);
 }
 
+/* The views that read a stream or view, each with those that read it. */
+static void
+put_views(ReturnSetInfo *rsinfo, int indent, Oid source)
+{
+	List	   *views = se_catalog_list_views(source);
+	ListCell   *lc;
+
+	foreach(lc, views)
+	{
+		SeView	   *view = lfirst(lc);
+
+		put_line(rsinfo, indent, "->  View %s  %s", se_sql_name(view->relid),
+				 actual_figures(view->relid));
+		put_views(rsinfo, indent + STEP, view->relid);
+	}
+}
+
 static void
 explain_stream(ReturnSetInfo *rsinfo, const SeStream *stream)
 {
-	List	   *views = se_catalog_list_views(stream->relid);
-	ListCell   *lc;
-
 	put_line(rsinfo, 0, "Stream %s  (%s)", se_sql_name(stream->relid),
 			 state_word(stream));
 	put_source(rsinfo, 2, stream);
@@ -208,13 +223,7 @@ explain_stream(ReturnSetInfo *rsinfo, const SeStream *stream)
 		put_line(rsinfo, 2, "Options: %s", json_text(stream->options));
 	put_line(rsinfo, 2, "Dead Letters: %s",
 			 se_sql_name(stream->dead_letters));
-	foreach(lc, views)
-	{
-		SeView	   *view = lfirst(lc);
-
-		put_line(rsinfo, 2, "->  View %s  %s", se_sql_name(view->relid),
-				 actual_figures(view->relid));
-	}
+	put_views(rsinfo, 2, stream->relid);
 }
 
 /* ---- a view ---- */
@@ -292,10 +301,49 @@ last_batch_rows(Oid view)
 		(int) Min(pg_atomic_read_u64(&stats->rows), (uint64) PG_INT32_MAX);
 }
 
+static const char *
+time_text(TimestampTz at)
+{
+	return DatumGetCString(DirectFunctionCall1(timestamptz_out,
+											   TimestampTzGetDatum(at)));
+}
+
+/* Where the rows of a batch come from. */
+static void
+put_origin(ReturnSetInfo *rsinfo, int indent, const SeView *view)
+{
+	SeFeed	   *feed = se_catalog_get_feed(view->relid, NULL);
+	SeStream   *stream;
+
+	if (feed == NULL)
+	{
+		stream = se_catalog_get_stream(view->stream, false);
+		put_line(rsinfo, indent, "->  Decode");
+		indent += STEP;
+		put_decode(rsinfo, indent, stream);
+	}
+	for (; feed != NULL; feed = se_catalog_get_feed(feed->source, NULL))
+	{
+		put_line(rsinfo, indent, "->  Feed");
+		indent += STEP;
+		put_line(rsinfo, indent, "Event Time: %s",
+				 quote_identifier(get_attname(feed->source, feed->time_column,
+											  false)));
+		put_line(rsinfo, indent, "Windows Until: %s", time_text(feed->fed_to));
+		put_line(rsinfo, indent, "Watermark: %s", time_text(feed->watermark));
+		put_line(rsinfo, indent, "->  View %s  %s", se_sql_name(feed->source),
+				 actual_figures(feed->source));
+		indent += STEP;
+	}
+	stream = se_catalog_get_stream(se_catalog_stream_of(view->stream), false);
+	put_line(rsinfo, indent, "->  Stream %s  (%s)",
+			 se_sql_name(stream->relid), state_word(stream));
+	put_source(rsinfo, indent + STEP, stream);
+}
+
 static void
 explain_view(ReturnSetInfo *rsinfo, const SeView *view)
 {
-	SeStream   *stream = se_catalog_get_stream(view->stream, false);
 	int			nrows = last_batch_rows(view->relid);
 	int			indent = 2;
 	SeViewState *state;
@@ -331,12 +379,7 @@ explain_view(ReturnSetInfo *rsinfo, const SeView *view)
 	put_line(rsinfo, indent, "->  Delta");
 	indent += STEP;
 	put_text(rsinfo, indent, delta);
-	put_line(rsinfo, indent, "->  Decode");
-	indent += STEP;
-	put_decode(rsinfo, indent, stream);
-	put_line(rsinfo, indent, "->  Stream %s  (%s)",
-			 se_sql_name(stream->relid), state_word(stream));
-	put_source(rsinfo, indent + STEP, stream);
+	put_origin(rsinfo, indent, view);
 }
 
 /* ---- entry ---- */

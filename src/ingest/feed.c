@@ -572,8 +572,7 @@ se_feeds_expire(SeFeeds *feeds, int i)
 	if (!se_feeds_has_ttl(feeds, i))
 		return;
 	LockRelationOid(feed->view, ShareUpdateExclusiveLock);
-	if (se_feeds_changed(feeds))
-		return;
+	/* it may have been dropped meanwhile */
 	row = se_catalog_get_feed(feed->view, NULL);
 	if (row != NULL)
 		se_state_expire(feed->target->state,
