@@ -16,7 +16,8 @@
  * windows close by it, and S of a view on it is read from there.  No row comes
  * late: times of rows to come are never before it (plan/source.c).
  *
- * Rows are read through the source view, by a cursor, and applied some tens of
+ * Rows are read through the source view, by a cursor (of views that merge panes
+ * through their query, so that only the panes of these windows are), and applied some tens of
  * thousands at a time.  One that the view cannot take becomes a dead letter of
  * the stream, with the row as JSON.
  *
@@ -47,6 +48,7 @@
 #include "utils/typcache.h"
 
 #include "../clock.h"
+#include "../plan/plan.h"
 #include "../sql_settings.h"
 #include "../window/window.h"
 #include "batch.h"
@@ -63,6 +65,8 @@ typedef struct Feed
 	AttrNumber	time_column;
 	int64		lateness_us;	/* of the source */
 	TupleDesc	desc;			/* of its rows */
+	char	   *panes;			/* how they are read, of panes; or NULL */
+	int64		reach;			/* of a window over panes */
 	SeIngest   *batch;			/* rows of the source in the place of records */
 	SeViewTarget *target;
 
@@ -161,8 +165,10 @@ open_feed(SeFeeds *feeds, const SeFeed *row, Feed *feed)
 	desc = lookup_rowtype_tupdesc(get_rel_type_id(source->relid), -1);
 	feed->desc = CreateTupleDescCopy(desc);
 	ReleaseTupleDesc(desc);
+	feed->panes = se_plan_rows_of_source(source, &feed->reach);
 	make_batch(feeds, feed);
 	watch(source->relid);
+	watch(source->state);
 	watch(feed->view);
 	watch(feed->target->view->state);
 }
@@ -383,20 +389,21 @@ static void
 put_condition(StringInfo sql, const Feed *feed, AttrNumber column,
 			  const char *operator, const char *param)
 {
+	Form_pg_attribute att;
+
 	if (column == 0)
 		return;
-	appendStringInfo(sql,
-					 TupleDescAttr(feed->desc, column - 1)->atttypid == TIMESTAMPOID ?
+	att = TupleDescAttr(feed->desc, column - 1);
+	appendStringInfo(sql, att->atttypid == TIMESTAMPOID ?
 					 " AND v.%s %s pg_catalog.timezone('UTC', %s)" :
 					 " AND v.%s %s %s",
-					 quote_identifier(NameStr(TupleDescAttr(feed->desc, column - 1)->attname)),
-					 operator, param);
+					 quote_identifier(NameStr(att->attname)), operator, param);
 }
 
 /*
  * The rows of windows that end in ($1, $2]; $3 and $4 are the starts of the first
- * windows that end after them.  A bound is given both ways if it can be, for
- * whatever index or partitions the state has.
+ * windows that end after them, and from $5 on are all panes of them.  A bound is
+ * given both ways if it can be, for whatever index or partitions the state has.
  */
 static char *
 rows_sql(const Feed *feed, bool first)
@@ -406,7 +413,7 @@ rows_sql(const Feed *feed, bool first)
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT v.* FROM %s v WHERE true",
-					 se_sql_name(source->relid));
+					 feed->panes ? feed->panes : se_sql_name(source->relid));
 	put_condition(&sql, feed, source->end_column, "<=", "$2");
 	if (source->open_sql != NULL)
 		put_condition(&sql, feed, source->start_column, "<",
@@ -419,11 +426,24 @@ rows_sql(const Feed *feed, bool first)
 	return sql.data;
 }
 
+static TimestampTz
+panes_from(const Feed *feed, TimestampTz from)
+{
+	TimestampTz result;
+
+	if (TIMESTAMP_NOT_FINITE(from) ||
+		pg_sub_s64_overflow(from, feed->reach, &result) ||
+		!IS_VALID_TIMESTAMP(result))
+		return DT_NOBEGIN;
+	return result;
+}
+
 static void
 read_rows(SeFeeds *feeds, Feed *feed, TimestampTz from, TimestampTz to,
 		  TimestampTz open_to)
 {
-	Oid			types[] = {TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
+	Oid			types[] = {TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+	TIMESTAMPTZOID, TIMESTAMPTZOID};
 	Datum		values[lengthof(types)];
 	int			settings;
 	Portal		portal;
@@ -432,6 +452,7 @@ read_rows(SeFeeds *feeds, Feed *feed, TimestampTz from, TimestampTz to,
 	values[1] = TimestampTzGetDatum(to);
 	values[2] = TimestampTzGetDatum(open_from(feed->source, from));
 	values[3] = TimestampTzGetDatum(open_to);
+	values[4] = TimestampTzGetDatum(panes_from(feed, from));
 	settings = se_sql_settings_begin();
 	portal = SPI_cursor_open_with_args(NULL,
 									   rows_sql(feed, TIMESTAMP_IS_NOBEGIN(from)),
@@ -517,7 +538,9 @@ se_feeds_step(SeFeeds *feeds, int i, bool careful)
 
 	/* in the order of DROP ... CASCADE, which waits here and not further on */
 	LockRelationOid(feed->source->relid, AccessShareLock);
+	LockRelationOid(feed->source->state, AccessShareLock);
 	LockRelationOid(feed->view, ShareUpdateExclusiveLock);
+	LockRelationOid(feed->target->view->state, RowExclusiveLock);
 	if (se_feeds_changed(feeds))
 		return false;
 	row = se_catalog_get_feed(feed->view, NULL);

@@ -79,12 +79,18 @@ se_plan_closed_to_text(Oid type)
 Node *
 se_plan_closed_to_expr(Oid type)
 {
+	return se_plan_moment_expr(1, type);
+}
+
+Node *
+se_plan_moment_expr(int number, Oid type)
+{
 	Param	   *param = makeNode(Param);
 	Oid			types[] = {TEXTOID, TIMESTAMPTZOID};
 	Oid			fn;
 
 	param->paramkind = PARAM_EXTERN;
-	param->paramid = 1;
+	param->paramid = number;
 	param->paramtype = TIMESTAMPTZOID;
 	param->paramtypmod = -1;
 	param->location = -1;

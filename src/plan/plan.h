@@ -66,6 +66,13 @@ extern SeViewPlan *se_plan_create_view(const SeViewRequest *request);
 
 /* source.c: lets rows of the source be found by their window. */
 extern void se_plan_index_source(const SeView *source);
+/*
+ * The rows of a source whose windows share panes, for FROM: the view's query, that
+ * reads panes in [$5, $2) alone.  Rows of windows that end there are whole when $5
+ * is earlier than any of their ends by reach (microseconds).  NULL: it has no
+ * panes, and the view itself does.
+ */
+extern char *se_plan_rows_of_source(const SeView *source, int64 *reach);
 
 /*
  * replace.c: the view's expressions made anew over the state that it has;

@@ -223,6 +223,8 @@ extern char *se_plan_in_no_session(const SeQuery *sq, const SeSplit *split,
 								   const char *row, const char *ts);
 
 /* ttl.c */
+/* At least as long as a window of that size, in microseconds. */
+extern int64 se_plan_longest(const Interval *size);
 extern void se_plan_use_ttl(SeQuery *sq, const SeViewRequest *request,
 							SeSplit *split, SeViewPlan *plan);
 
@@ -232,6 +234,8 @@ extern Node *se_plan_window_time(const SeQuery *sq);
 /* $1 of the delta, the moment up to which windows are closed, in this type. */
 extern const char *se_plan_closed_to_text(Oid type);
 extern Node *se_plan_closed_to_expr(Oid type);
+/* Any parameter that is a timestamptz, in this type. */
+extern Node *se_plan_moment_expr(int number, Oid type);
 /* SELECT the start of the first window that ends after $1, as timestamptz. */
 extern char *se_plan_open_from_text(const SeQuery *sq);
 /* Is one of the window's bounds a group key? */

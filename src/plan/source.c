@@ -28,12 +28,16 @@
 #include "access/table.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
+#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "parser/parse_node.h"
+#include "parser/parse_oper.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteHandler.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/ruleutils.h"
 
 #include "catalog/catalog.h"
 #include "query.h"
@@ -150,12 +154,6 @@ se_plan_use_source(const SeQuery *sq, SeViewPlan *plan)
 
 /* ---- finding rows by their window ---- */
 
-typedef struct StateColumn
-{
-	Oid			state;
-	AttrNumber	attno;			/* found: what windows are made of */
-} StateColumn;
-
 static AttrNumber
 state_attno(const Query *query, Node *node, Oid state)
 {
@@ -171,40 +169,48 @@ state_attno(const Query *query, Node *node, Oid state)
 		var->varattno : 0;
 }
 
-/* The pane's column, that stream.hop or stream.cumulate is called with. */
-static bool
-find_pane_walker(Node *node, StateColumn *found)
+/* Where a view merges panes to windows. */
+typedef struct Panes
 {
+	Query	   *query;			/* the one that has them in its FROM */
+	FuncExpr   *windows;		/* stream.hop or stream.cumulate of a moment in
+								 * the pane */
+} Panes;
+
+static bool
+find_panes_walker(Node *node, Panes *found)
+{
+	ListCell   *lc;
+
 	if (node == NULL)
 		return false;
-	if (IsA(node, Query))
+	if (!IsA(node, Query))
+		return expression_tree_walker(node, find_panes_walker, found);
+	foreach(lc, ((Query *) node)->rtable)
 	{
-		ListCell   *lc;
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+		FuncExpr   *call;
 
-		foreach(lc, ((Query *) node)->rtable)
+		if (rte->rtekind != RTE_FUNCTION)
+			continue;
+		call = (FuncExpr *) linitial_node(RangeTblFunction, rte->functions)->funcexpr;
+		if (IsA(call, FuncExpr) && (se_plan_is_ours(call->funcid, "hop") ||
+									se_plan_is_ours(call->funcid, "cumulate")))
 		{
-			RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
-			FuncExpr   *call;
-
-			if (rte->rtekind != RTE_FUNCTION)
-				continue;
-			call = (FuncExpr *) linitial_node(RangeTblFunction, rte->functions)->funcexpr;
-			if (IsA(call, FuncExpr) && call->args != NIL)
-				found->attno = state_attno((Query *) node,
-										   linitial(call->args), found->state);
-			if (found->attno != 0)
-				return true;
+			found->query = (Query *) node;
+			found->windows = call;
+			return true;
 		}
-		return query_tree_walker((Query *) node, find_pane_walker, found, 0);
 	}
-	return expression_tree_walker(node, find_pane_walker, found);
+	return query_tree_walker((Query *) node, find_panes_walker, found, 0);
 }
 
 /* The column of the state by which rows of a window are found; 0: none is. */
 static AttrNumber
 window_column(const SeView *source)
 {
-	StateColumn found = {.state = source->state};
+	Panes		panes = {0};
+	AttrNumber	attno;
 	Relation	rel = table_open(source->relid, AccessShareLock);
 	Query	   *query = get_view_query(rel);
 	AttrNumber	column = source->open_sql && source->start_column ?
@@ -212,11 +218,12 @@ window_column(const SeView *source)
 	TargetEntry *tle = list_nth_node(TargetEntry, query->targetList,
 									 column - 1);
 
-	found.attno = state_attno(query, (Node *) tle->expr, source->state);
-	if (found.attno == 0)
-		(void) find_pane_walker((Node *) query, &found);
+	attno = state_attno(query, (Node *) tle->expr, source->state);
+	if (attno == 0 && find_panes_walker((Node *) query, &panes))
+		attno = state_attno(panes.query, linitial(panes.windows->args),
+							source->state);
 	table_close(rel, NoLock);
-	return found.attno;
+	return attno;
 }
 
 static bool
@@ -253,4 +260,48 @@ se_plan_index_source(const SeView *source)
 							quote_identifier(get_attname(source->state, attno,
 														 false))));
 	se_sql_settings_end(settings);
+}
+
+/* pane <operator> $n */
+static Node *
+pane_condition(Node *pane, const char *operator, int n)
+{
+	ParseState *pstate = make_parsestate(NULL);
+	Node	   *result;
+
+	result = (Node *) make_op(pstate, list_make2(makeString("pg_catalog"),
+												 makeString(pstrdup(operator))),
+							  copyObject(pane),
+							  se_plan_moment_expr(n, exprType(pane)), NULL, -1);
+	free_parsestate(pstate);
+	return result;
+}
+
+char *
+se_plan_rows_of_source(const SeView *source, int64 *reach)
+{
+	Relation	rel = table_open(source->relid, AccessShareLock);
+	Query	   *query = copyObject(get_view_query(rel));
+	Panes		panes = {0};
+	Node	   *pane;
+	Const	   *size;
+	int			settings;
+	char	   *sql;
+
+	table_close(rel, NoLock);
+	*reach = 0;
+	if (!find_panes_walker((Node *) query, &panes))
+		return NULL;
+	/* the condition on the windows says nothing about panes to the planner */
+	pane = linitial(panes.windows->args);
+	panes.query->jointree->quals =
+		make_and_qual(panes.query->jointree->quals,
+					  make_and_qual(pane_condition(pane, ">=", 5),
+									pane_condition(pane, "<", 2)));
+	size = lthird_node(Const, panes.windows->args);
+	*reach = se_plan_longest(DatumGetIntervalP(size->constvalue));
+	settings = se_sql_settings_begin();
+	sql = psprintf("(%s)", pg_get_querydef(query, false));
+	se_sql_settings_end(settings);
+	return sql;
 }

@@ -44,9 +44,8 @@ partition_key(const SeQuery *sq, const SeSplit *split)
 	return found;
 }
 
-/* At least as long as the window, in microseconds. */
-static int64
-longest(const Interval *size)
+int64
+se_plan_longest(const Interval *size)
 {
 	return size->month * 31 * USECS_PER_DAY +
 		size->day * (USECS_PER_DAY + USECS_PER_HOUR) + size->time;
@@ -105,7 +104,7 @@ se_plan_use_ttl(SeQuery *sq, const SeViewRequest *request, SeSplit *split,
 				SeViewPlan *plan)
 {
 	SeKey	   *key = partition_key(sq, split);
-	int64		reach = longest(&sq->window.size);
+	int64		reach = se_plan_longest(&sq->window.size);
 	Interval   *span;
 
 	if (!request->watermark)

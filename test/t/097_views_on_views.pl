@@ -80,6 +80,12 @@ kill_it(feeder(), 'the feed process');
 my $psql = $node->background_psql('postgres', on_error_die => 0);
 kill_it(scalar $psql->query('SELECT pg_backend_pid()'), 'a backend');
 eval { $psql->quit };
+
+# It follows when what it reads and writes is renamed.
+my $fed_to = $node->sql('SELECT max(fed_to) FROM stream.catalog_feeds');
+$node->sql('ALTER VIEW per_hour RENAME TO hours; ALTER TABLE per_hour_state RENAME TO hours_state');
+$node->wait_for("SELECT min(fed_to) > '$fed_to' FROM stream.catalog_feeds", 'it to follow a new name');
+$node->sql('ALTER VIEW hours RENAME TO per_hour; ALTER TABLE hours_state RENAME TO per_hour_state');
 $kafka->gen_finish($load);
 is_consistent('when all records are there');
 
@@ -113,7 +119,7 @@ is($node->sql('SELECT view_name, sqlstate, convert_from(payload, \'UTF8\')::json
 	'public.rates|22012|zero', 'the row that a view cannot take is a dead letter');
 is($node->sql(q{SELECT k, hours, rate FROM rates EXCEPT ALL
 	SELECT k, count(*), sum(1 / total) FROM per_hour WHERE k <> 'zero' GROUP BY k}), '', 'the view has the others');
-is($node->sql(q{SELECT state FROM stream.status}), 'running', 'the stream runs');
+is($node->sql(q{SELECT state, error FROM stream.status}), 'running|', 'the stream runs');
 
 # It pauses and goes with the stream, and with the views.
 $node->sql(q{SELECT stream.pause('events')});
@@ -122,6 +128,31 @@ $node->sql(q{SELECT stream.resume('events')});
 $node->wait_for("SELECT count(*) = 1 FROM ($feeders) f", 'the feed process to come back');
 $node->sql(qq{SELECT stream.drop(v) FROM unnest('{inverse,rates,per_day,per_hour}'::regclass[]) v});
 $node->wait_for("SELECT count(*) = 0 FROM ($feeders) f", 'the feed process to end without views');
+
+# Groups of the source stay until the views on it have them: while one of two is not
+# fed, its source keeps what the other loses.
+$kafka->create('short', 1);
+$node->sql(qq{
+	BEGIN;
+	SELECT stream.create_stream('short', columns => '$StreamExt::Node::columns',
+		server => 'kafka', topic => 'short', event_time => 'ts', watermark_delay => '0');
+	SELECT stream.create_view(name, 'SELECT window_start, window_end, count(*) AS n FROM short, stream.tumble(ts, ''1 min'') GROUP BY 1, 2',
+		emit => 'append', state_ttl => '10 min') FROM unnest('{kept,lost}'::text[]) AS name;
+	SELECT stream.create_view('of_kept', 'SELECT count(*) AS minutes, sum(n) AS n FROM kept');
+	COMMIT;});
+sub minutes { return map { [ 0, 'k', sprintf('{"k": "k", "v": 1, "ts": "2026-01-01T%02d:%02d:00Z"}', int($_ / 60), $_ % 60) ] } @_; }
+$kafka->produce('short', minutes(0 .. 4));
+$node->wait_for('SELECT minutes = 4 FROM of_kept', 'the first minutes');
+my $blocker = $node->background_psql('postgres');
+$blocker->query_safe('BEGIN; LOCK TABLE of_kept IN SHARE UPDATE EXCLUSIVE MODE');
+$kafka->produce('short', minutes(5 .. 180));
+$node->wait_for('SELECT min(window_start) > timestamptz \'2026-01-01 02:00Z\' FROM lost', 'old minutes to leave');
+is($node->sql('SELECT count(*) FROM kept WHERE window_end > (SELECT fed_to FROM stream.catalog_feeds WHERE view = \'of_kept\'::regclass)'),
+	'176', 'the source has the minutes that were not fed');
+$blocker->query_safe('ROLLBACK');
+$blocker->quit;
+$node->wait_for('SELECT minutes = 180 AND n = 180 FROM of_kept', 'all minutes to be fed');
+$node->wait_for('SELECT min(window_start) > timestamptz \'2026-01-01 02:00Z\' FROM kept', 'then they leave');
 
 # With on_error fail it stops in front of such a row.
 $kafka->create('strict', 1);
