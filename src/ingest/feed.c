@@ -197,7 +197,12 @@ se_feeds_open(Oid stream, Oid only)
 	{
 		SeFeed	   *row = lfirst(lc);
 
-		if (!OidIsValid(only) || row->view == only)
+		if (OidIsValid(only) && row->view != only)
+			continue;
+		/* waits for those who drop them, and then they are gone */
+		LockRelationOid(row->source, AccessShareLock);
+		LockRelationOid(row->view, AccessShareLock);
+		if (se_catalog_get_feed(row->view, NULL) != NULL)
 			open_feed(feeds, row, &feeds->feeds[feeds->n++]);
 	}
 	MemoryContextSwitchTo(old);
@@ -614,13 +619,14 @@ se_feeds_run(Oid stream)
 	CommandCounterIncrement();
 	feeds = se_feeds_open(stream, InvalidOid);
 	for (int i = 0; i < feeds->n; i++)
-		while (!se_feeds_step(feeds, i, true))
-		{
-			/* the lock brought news: what follows is as of now */
-			se_feeds_close(feeds);
-			feeds = se_feeds_open(stream, InvalidOid);
-			i = 0;
-		}
+	{
+		if (se_feeds_step(feeds, i, true))
+			continue;
+		/* the lock brought news: again, with what there is now */
+		se_feeds_close(feeds);
+		feeds = se_feeds_open(stream, InvalidOid);
+		i = -1;
+	}
 	for (int i = 0; i < feeds->n; i++)
 		se_feeds_expire(feeds, i);
 	se_feeds_close(feeds);
