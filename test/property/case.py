@@ -5,6 +5,7 @@ Copyright (c) 2026, the stream_ext contributors
 import random
 import re
 
+import derived
 from query import Query
 from values import BASES, INFINITY, TYPES, Column, time_text
 from windows import DELAYS, SECOND
@@ -54,6 +55,7 @@ class Case:
             for _ in range(rng.choice([1, 1, 2, 3]))]
         for query in self.queries:
             query.choose_lateness(rng, self.delay is not None)
+            query.derived = derived.choose(rng, query, batches)
         self.batches = self._make_batches(rng, batches)
         self.mixed_zones = rng.random() < 0.5 and not any(
             LOCAL.search(query.sql()) for query in self.queries)
@@ -68,6 +70,7 @@ class Case:
         if any(batch.idle for batch in self.batches):
             self.covered.add("late: idle partitions")
         self.covered.update(*(q.covered for q in self.queries))
+        self.covered.update(*(d.features() for q in self.queries for d in q.derived))
 
     # ---- rows ----
 
@@ -106,17 +109,20 @@ class Case:
         return rows
 
     def _close_exactly(self, rng, batches):
-        """Lets the last batch go by a watermark that is just where a window closes."""
+        """Lets the last batch, or another, go by a watermark that is just where a window closes."""
         closing = [q for q in self.queries if q.closes]
-        rows = [row for batch in batches for row in batch.rows]
-        if not closing or len(batches) < 2 or not rows or not batches[-1].rows:
+        if not closing or len(batches) < 2:
+            return
+        last = rng.choice([len(batches) - 1, rng.randrange(1, len(batches))])
+        rows = [row for batch in batches[:last] for row in batch.rows]
+        if not rows or not batches[last].rows:
             return
         query = rng.choice(closing)
         latest = max((row.time for row in rows if row.time is not None), default=self.base)
         end = query.window.end_after(rng, latest)
         cells = rng.choice(rows).cells
         for partition in range(self.partitions):
-            batches[-2].rows.append(Row(
+            batches[last - 1].rows.append(Row(
                 end + self.delay[0] + (query.lateness[0] if query.lateness else 0), cells, partition))
 
     def _make_batches(self, rng, n):

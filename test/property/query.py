@@ -65,6 +65,9 @@ class Query:
         self.some_late = False		# and there may be some
         self.lateness = None
         self.append = False			# shows windows when they are closed
+        self.derived = []			# views on it, see derived.py
+        self.numeric = set()		# items that are numbers
+        self.time_type = time_type
         self.calls = []				# aggregates so far
         self.bare = set()			# as they are in the select list, without anything around
         self.refs = [("%s.%s" % (self.name, c.sql), c.families) for c in columns]
@@ -376,6 +379,8 @@ class Query:
             self._cover("clause", "FILTER")
         if agg.wrap == "{}" and "DISTINCT" not in agg.template:
             self.bare.add(call)
+        if agg.result == "num":
+            self.numeric.add(agg.wrap.format(call))
         return agg.wrap.format(call)
 
     def _over_aggregates(self, rng):
@@ -441,6 +446,8 @@ COVERABLE = (
                               "sub-select beside aggregates")] +
     ["late: " + k.KIND for k in KINDS] +
     ["late: with allowed_lateness", "late: emit append", "late: rows set aside", "late: idle partitions"] +
+    ["derived: none", "derived: emit append", "derived: made later"] +
+    ["derived: " + k.KIND for k in KINDS if not k.merges] +
     ["rollup: with keys", "rollup: without keys", "rollup: of closed windows"] +
     ["keys: %d" % n for n in range(4)] + ["key: column", "key: expression", "key: sub-select"] +
     ["aggregate: " + a.name for a in AGGREGATES] + ["type: " + t.label for t in TYPES])

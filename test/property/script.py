@@ -4,6 +4,7 @@ Copyright (c) 2026, the stream_ext contributors
 """
 import re
 
+import derived
 import feed
 import oracle
 
@@ -22,6 +23,8 @@ def write(case):
             closed_to = batch.closed_to
         lines += [feed.create_view(i, query) for i, query in enumerate(case.queries)
                   if query.since == number]
+        for i, query in enumerate(case.queries):
+            lines += derived.create(i, query, number)
         lines.append(feed.silence(batch))
         ingest = feed.ingest(case, batch, offsets)
         if batch.zone:
@@ -36,8 +39,9 @@ def write(case):
             for i, query in enumerate(case.queries):
                 if query.since <= number:
                     compared, n = oracle.checks(i, query, closed_to)
-                    lines += compared
-                    checks += n
+                    on_it = derived.checks(i, query, number, case.time_type)
+                    lines += compared + on_it
+                    checks += n + len(on_it)
             lines.append("\\o /dev/null")
     lines.append("\\o")
     for i, query in enumerate(case.queries):
@@ -57,8 +61,8 @@ class Verdict:
         lines = output.splitlines()
         counts = [line.split() for line in lines if line.startswith("check ")]
         self.output = output
-        # of views and roll-ups, and late ones
-        self.rows = sum(int(words[2]) for words in counts if words[1][0] in "vr")
+        # of views, roll-ups and views on views, and late ones
+        self.rows = sum(int(words[2]) for words in counts if words[1][0] in "vrd" and words[2].isdigit())
         self.late = sum(int(words[2]) for words in counts if words[1].startswith("late_"))
         self.good = len(lines) == len(counts) == checks
         # must stay the same in shrink.py
