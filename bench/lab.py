@@ -50,6 +50,14 @@ FROM clicks, {window}
 WHERE event_type = 'view'
 GROUP BY window_start, window_end, ad_id"""
 
+GROUPS_VIEW = """
+SELECT ad_id, count(*) AS events, sum(price) AS total
+FROM clicks WHERE event_type = 'view' GROUP BY ad_id"""
+
+GROUPS_RESULT = """
+COPY (SELECT 1709251200, ad_id, events / 2, (total * 50)::bigint
+      FROM {view} ORDER BY 2) TO STDOUT"""
+
 RESULT = """
 COPY (SELECT extract(epoch FROM window_start)::bigint, ad_id, events,
              (total * 100)::bigint FROM {view} ORDER BY 1, 2) TO STDOUT"""
@@ -128,12 +136,12 @@ class Lab:
         self.topics += 1
         return f"bench{int(time.time())}x{self.topics}"
 
-    def backlog(self, events, partitions):
+    def backlog(self, events, partitions, *options):
         """A topic with that many events and the file of the expected result."""
         topic = self.new_topic()
         expected = self.path(topic + ".tsv")
         self.program("load", "-b", self.brokers, "-t", topic, "-n", events,
-                     "-p", partitions, "-o", expected)
+                     "-p", partitions, "-o", expected, *options)
         return topic, expected
 
     def check(self, got, expected, who):
@@ -224,10 +232,10 @@ class Lab:
                 "cpu_us": cpu_seconds(pid) * 1e6 / events,
                 "private_kb": memory}
 
-    def check_view(self, view, expected):
+    def check_view(self, view, expected, result=RESULT):
         got = self.path(view + ".tsv")
         with open(got, "wb") as f, self.app.cursor() as cursor:
-            with cursor.copy(RESULT.format(view=view)) as copy:
+            with cursor.copy(result.format(view=view)) as copy:
                 for chunk in copy:
                     f.write(chunk)
         self.check(got, expected, view)
@@ -259,6 +267,19 @@ class Lab:
                 raise WrongResult(f"{operator}: {got} events counted, not"
                                   f" {wanted * times}")
         return result
+
+    def groups_run(self, topic, expected, events):
+        """A backlog into a view without a window, twice: groups that are new,
+        then the same ones again."""
+        self.admin.execute("CHECKPOINT")
+        with self.stream(topic, ["groups_view"], query=GROUPS_VIEW):
+            new = self.run_backlog(events, timeout=1800)
+            self.app.execute("SELECT stream.pause('clicks')")
+            self.app.execute("SELECT stream.seek('clicks', '\"earliest\"')")
+            self.admin.execute("CHECKPOINT")
+            again = self.run_backlog(events, timeout=1800)
+            self.check_view("groups_view", expected, GROUPS_RESULT)
+        return new, again
 
     # ---- latency
 

@@ -13,6 +13,7 @@ from lab import HERE, Lab, WrongResult
 
 ALL = ["throughput", "unstaged", "views", "latency", "idle", "memory"]
 OPERATORS = ["hop", "cumulate", "session", "distinct", "hll"]
+STATES = ["groups"]
 RATE = 10_000
 HISTORY = os.path.join(HERE, "..", "docs", "benchmarks.md")
 
@@ -49,6 +50,7 @@ def parse_arguments():
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--only", default=",".join(ALL))
     parser.add_argument("--rate", type=int, default=RATE)
+    parser.add_argument("--groups", type=int, default=10_000_000)
     parser.add_argument("--no-history", action="store_true")
     parser.add_argument("--keep", action="store_true")
     arguments = parser.parse_args()
@@ -57,9 +59,9 @@ def parse_arguments():
     arguments.rounds = arguments.rounds or (2 if arguments.quick else 3)
     arguments.only = arguments.only.split(",")
     for name in arguments.only:
-        if name not in ALL + OPERATORS:
+        if name not in ALL + OPERATORS + STATES:
             parser.error(f'no figure "{name}"; there are'
-                         f' {", ".join(ALL + OPERATORS)}')
+                         f' {", ".join(ALL + OPERATORS + STATES)}')
     return arguments
 
 
@@ -149,6 +151,24 @@ def backlog_figures(lab, arguments, figures, notes):
             run["private_kb"] for run in runs["on"]) / 1024
 
 
+def groups_figures(lab, arguments, figures):
+    """A view without a window, by few keys and by many."""
+    runs = {}
+    for ads in (1000, arguments.groups):
+        events = 3 * arguments.groups
+        say(f"filling a topic with {events} events of {ads} ads")
+        # no window: all of event time is one
+        topic, expected = lab.backlog(events, 4, "-a", ads, "-w", 10 ** 12)
+        runs[ads] = lab.groups_run(topic, expected, events)
+        for what, run in zip(("new", "again"), runs[ads]):
+            show(f"{ads} groups, {what}", run)
+    few, many = runs.values()
+    figures["throughput of 10 M new groups / 1000"] = rate(many[0]) / rate(few[0])
+    figures["throughput of 10 M old groups / 1000"] = rate(many[1]) / rate(few[1])
+    figures["memory, 10 M groups, MB"] = max(
+        run["private_kb"] for run in many) / 1024
+
+
 def memory_figures(lab, arguments, figures):
     say("48 partitions")
     topic, expected = lab.backlog(arguments.events, 48)
@@ -175,6 +195,13 @@ def latency_figures(lab, arguments, figures, notes):
         figures["idle, % of a core"] = run["idle_percent"]
 
 
+STATE_TARGETS = {
+    "throughput of 10 M new groups / 1000": (">=", 0.5, 0.7),
+    "throughput of 10 M old groups / 1000": (">=", 0.5, 0.7),
+    "memory, 10 M groups, MB": ("<=", 256, 128),
+}
+
+
 def meets(value, direction, target):
     return value >= target if direction == ">=" else (
         value <= target if direction == "<=" else value < target)
@@ -183,7 +210,7 @@ def meets(value, direction, target):
 def print_table(figures):
     say(f"\n{'figure':<38}{'measured':>10}{'target':>12}{'and then':>10}")
     for name, (direction, first, second) in {
-            **TARGETS, **OPERATOR_TARGETS}.items():
+            **TARGETS, **OPERATOR_TARGETS, **STATE_TARGETS}.items():
         if name in figures:
             value = figures[name]
             verdict = ("met, and the next" if meets(value, direction, second)
@@ -243,6 +270,8 @@ def main():
         memory_figures(lab, arguments, figures)
     if only & {"latency", "idle"}:
         latency_figures(lab, arguments, figures, notes)
+    if "groups" in only:
+        groups_figures(lab, arguments, figures)
     print_table(figures)
     if not arguments.no_history:
         append_history(lab, arguments, figures, notes, load)
