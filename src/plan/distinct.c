@@ -42,9 +42,6 @@
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
-#include "optimizer/tlist.h"
-#include "parser/parse_clause.h"
-#include "parser/parse_oper.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/ruleutils.h"
@@ -115,26 +112,14 @@ value_column(const SeSplit *split)
 	}
 }
 
-/* A column more to group by, in every grouping set. */
 static void
 add_group(Query *query, Expr *expr, char *name)
 {
-	SortGroupClause *clause = makeNode(SortGroupClause);
 	TargetEntry *tle = makeTargetEntry(expr, list_length(query->targetList) + 1,
 									   name, false);
 
-	clause->tleSortGroupRef = assignSortGroupRef(tle, query->targetList);
-	get_sort_group_operators(exprType((Node *) expr), true, true, false,
-							 &clause->sortop, &clause->eqop, NULL,
-							 &clause->hashable);
+	(void) se_plan_group_by(query, tle);
 	query->targetList = lappend(query->targetList, tle);
-	query->groupClause = lappend(query->groupClause, clause);
-	if (query->groupingSets != NIL)
-		query->groupingSets =
-			lappend(query->groupingSets,
-					makeGroupingSet(GROUPING_SET_SIMPLE,
-									list_make1_int(clause->tleSortGroupRef),
-									-1));
 }
 
 /*

@@ -33,8 +33,6 @@
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
-#include "optimizer/tlist.h"
-#include "parser/parse_clause.h"
 #include "parser/parse_func.h"
 #include "parser/parse_node.h"
 #include "parser/parse_oper.h"
@@ -194,7 +192,6 @@ static void
 add_late_after(const SeQuery *sq, SeSplit *split, Node *ts)
 {
 	SeKey	   *key = palloc0(sizeof(SeKey));
-	SortGroupClause *clause = makeNode(SortGroupClause);
 	Query	   *delta = split->delta;
 	ListCell   *lc;
 
@@ -208,11 +205,7 @@ add_late_after(const SeQuery *sq, SeSplit *split, Node *ts)
 	key->tle = makeTargetEntry((Expr *) late_after_expr(sq, ts),
 							   list_length(split->keys) + 1,
 							   key->column, false);
-	clause->tleSortGroupRef = assignSortGroupRef(key->tle, delta->targetList);
-	get_sort_group_operators(exprType((Node *) key->tle->expr), true, true,
-							 false, &clause->sortop, &clause->eqop, NULL,
-							 &clause->hashable);
-	key->clause = clause;
+	key->clause = se_plan_group_by(delta, key->tle);
 
 	/* keys come before states */
 	foreach(lc, delta->targetList)
@@ -224,13 +217,6 @@ add_late_after(const SeQuery *sq, SeSplit *split, Node *ts)
 	}
 	delta->targetList = list_insert_nth(delta->targetList,
 										list_length(split->keys), key->tle);
-	delta->groupClause = lappend(delta->groupClause, clause);
-	if (delta->groupingSets != NIL)
-		delta->groupingSets =
-			lappend(delta->groupingSets,
-					makeGroupingSet(GROUPING_SET_SIMPLE,
-									list_make1_int(clause->tleSortGroupRef),
-									-1));
 	split->keys = lappend(split->keys, key);
 	split->late_after = key;
 }

@@ -37,7 +37,6 @@
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
-#include "parser/parse_clause.h"
 #include "parser/parse_func.h"
 #include "parser/parse_node.h"
 #include "parser/parse_oper.h"
@@ -123,7 +122,6 @@ static void
 change_delta(const SeQuery *sq, SeSplit *split, Node *ts)
 {
 	Query	   *delta = split->delta;
-	SortGroupClause *clause = makeNode(SortGroupClause);
 	TargetEntry *piece = makeTargetEntry((Expr *) piece_expr(sq, ts), 0,
 										 pstrdup(PIECE), false);
 	List	   *groups = NIL;
@@ -143,10 +141,8 @@ change_delta(const SeQuery *sq, SeSplit *split, Node *ts)
 			continue;
 		target = lappend(target, tle);
 	}
-	clause->tleSortGroupRef = assignSortGroupRef(piece, delta->targetList);
-	get_sort_group_operators(exprType(ts), true, true, false, &clause->sortop,
-							 &clause->eqop, NULL, &clause->hashable);
-	delta->groupClause = lappend(groups, clause);
+	delta->groupClause = groups;
+	(void) se_plan_group_by(delta, piece);
 	target = lappend(target, piece);
 	target = lappend(target, makeTargetEntry((Expr *) se_plan_min_or_max("min", ts), 0,
 											 pstrdup(FIRST), false));
