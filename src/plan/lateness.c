@@ -25,8 +25,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/dependency.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
@@ -407,17 +405,11 @@ se_plan_make_late_rows(const SeViewRequest *request, const SeQuery *sq,
 {
 	char	   *name = makeObjectName(request->name, NULL, "late_rows");
 	const char *time = format_type_be_qualified(exprType(se_plan_window_time(sq)));
-	ObjectAddress table,
-				owner;
 
 	se_sql_execute(psprintf("CREATE TABLE %s (\"partition\" integer NOT NULL, \"offset\" bigint NOT NULL, "
 							 "event_time %s NOT NULL, window_start %s NOT NULL, window_end %s NOT NULL, "
 							 "closed_to timestamptz NOT NULL, \"row\" jsonb NOT NULL, arrived_at timestamptz NOT NULL) USING heap",
 							 quote_qualified_identifier(request->schema, name),
 							 time, time, time));
-	ObjectAddressSet(table, RelationRelationId,
-					 get_relname_relid(name, get_namespace_oid(request->schema, false)));
-	ObjectAddressSet(owner, RelationRelationId, state);
-	recordDependencyOn(&table, &owner, DEPENDENCY_INTERNAL);
-	return table.objectId;
+	return se_plan_attach_table(request, name, state);
 }

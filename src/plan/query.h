@@ -165,6 +165,20 @@ extern Oid	se_plan_make_state(const SeViewRequest *request, const SeQuery *sq,
 /* A column's definition and a comma. */
 extern void se_plan_append_column(StringInfo buf, const char *name, Oid type,
 								  int32 typmod, Oid collation);
+/* "k1, k2, more": the group keys; more may be NULL */
+extern char *se_plan_key_columns(const SeSplit *split, const char *more);
+/*
+ * CREATE TABLE, with the columns of the group keys; then the caller's.  In the end
+ * the columns that are unique, and how it is stored: partitioned if the state is.
+ */
+extern void se_plan_begin_table(StringInfo sql, const SeViewRequest *request,
+								const char *name, const SeSplit *split);
+extern Oid	se_plan_finish_table(StringInfo sql, const SeViewRequest *request,
+								 const char *name, const SeSplit *split,
+								 const char *unique, const char *options);
+/* Lets the table of that name go with the state; returns it. */
+extern Oid	se_plan_attach_table(const SeViewRequest *request,
+								 const char *name, Oid state);
 extern Oid	se_plan_state_type(const SeState *state);
 extern Oid	se_plan_make_view(const SeViewRequest *request, SeQuery *sq,
 							  SeSplit *split, Oid state);
