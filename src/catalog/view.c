@@ -224,7 +224,20 @@ se_catalog_set_idle_watermark(Oid relid, TimestampTz watermark)
 }
 
 TimestampTz
-se_catalog_idle_watermark(Oid state, Snapshot snapshot)
+se_catalog_idle_watermark(Oid relid)
+{
+	SeRowScan	rows;
+	TimestampTz result = DT_NOBEGIN;
+
+	se_row_begin(&rows, TABLE, AccessShareLock, 1, relid, 0);
+	if (se_row_next(&rows))
+		result = idle_watermark(&rows);
+	se_row_end(&rows);
+	return result;
+}
+
+TimestampTz
+se_catalog_idle_watermark_at(Oid state, Snapshot snapshot)
 {
 	SeRowScan	rows;
 	TimestampTz result = DT_NOBEGIN;
