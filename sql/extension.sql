@@ -72,3 +72,27 @@ CREATE EXTENSION stream_ext;
 DROP SCHEMA stream;
 DROP ROLE regress_squatter;
 CREATE EXTENSION stream_ext;
+
+-- tables of another version: nothing is read into them, and nothing is written
+SELECT stream.create_stream('s', 'k int');
+SELECT stream.create_view('counted', 'SELECT k, count(*) FROM s GROUP BY k');
+BEGIN;
+ALTER TABLE stream.catalog_partitions RENAME TO newer;
+ALTER TABLE stream.newer RENAME CONSTRAINT catalog_partitions_pkey TO newer_pkey;
+CREATE TABLE stream.catalog_partitions (stream oid, partition int,
+	CONSTRAINT catalog_partitions_pkey PRIMARY KEY (stream, partition));
+INSERT INTO stream.catalog_partitions SELECT 's'::regclass, -1;
+SELECT stream.ingest('s', '{"k": 1}');
+ROLLBACK;
+BEGIN;
+ALTER TABLE stream.catalog_distinct ADD COLUMN news text;
+SAVEPOINT a;
+SELECT stream.ingest('s', '{"k": 1}');
+ROLLBACK TO a;
+SELECT stream.create_view('more', 'SELECT count(DISTINCT k) FROM s');
+ROLLBACK TO a;
+DROP VIEW counted;
+ROLLBACK;
+SELECT stream.ingest('s', '{"k": 1}');
+SELECT * FROM counted;
+SELECT stream.drop('s', true);

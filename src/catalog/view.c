@@ -15,8 +15,6 @@
 #include "catalog.h"
 #include "row.h"
 
-#define TABLE "catalog_views"
-
 enum
 {
 	COL_VIEW, COL_STREAM, COL_STATE, COL_KIND, COL_QUERY, COL_DELTA_SQL,
@@ -27,7 +25,7 @@ enum
 	NCOLS
 };
 
-#define DISTINCT_TABLE "catalog_distinct"
+static const SeTable table = {"catalog_views", NCOLS};
 
 enum
 {
@@ -35,6 +33,8 @@ enum
 	COL_D_DELTA_SQL,
 	N_D_COLS
 };
+
+static const SeTable distinct_table = {"catalog_distinct", N_D_COLS};
 
 static void
 add_distinct(Oid view, int number, const SeDistinct *d)
@@ -50,7 +50,7 @@ add_distinct(Oid view, int number, const SeDistinct *d)
 	isnull[COL_D_DELTA_SQL] = (d->delta_sql == NULL);
 	if (d->delta_sql)
 		values[COL_D_DELTA_SQL] = CStringGetTextDatum(d->delta_sql);
-	se_row_insert(DISTINCT_TABLE, values, isnull);
+	se_row_insert(&distinct_table, values, isnull);
 }
 
 /* In the order of their numbers: that of the primary key. */
@@ -60,7 +60,7 @@ list_distinct(Oid view)
 	SeRowScan	rows;
 	List	   *result = NIL;
 
-	se_row_begin(&rows, DISTINCT_TABLE, AccessShareLock, 1, view, 0);
+	se_row_begin(&rows, &distinct_table, AccessShareLock, 1, view, 0);
 	while (se_row_next(&rows))
 	{
 		SeDistinct *d = palloc0(sizeof(SeDistinct));
@@ -80,7 +80,7 @@ delete_distinct(Oid view)
 {
 	SeRowScan	rows;
 
-	se_row_begin(&rows, DISTINCT_TABLE, RowExclusiveLock, 1, view, 0);
+	se_row_begin(&rows, &distinct_table, RowExclusiveLock, 1, view, 0);
 	while (se_row_next(&rows))
 		se_row_delete(&rows);
 	se_row_end(&rows);
@@ -122,7 +122,7 @@ se_catalog_add_view(const SeView *v)
 	isnull[COL_ALLOWED_LATENESS] = (v->allowed_lateness == NULL);
 	values[COL_ALLOWED_LATENESS] = IntervalPGetDatum(v->allowed_lateness);
 	values[COL_OPTIONS] = JsonbPGetDatum(v->options);
-	se_row_insert(TABLE, values, isnull);
+	se_row_insert(&table, values, isnull);
 	foreach(lc, v->distinct)
 		add_distinct(v->relid, foreach_current_index(lc) + 1, lfirst(lc));
 	CacheInvalidateRelcacheByRelid(v->stream);
@@ -182,7 +182,7 @@ se_catalog_get_view(Oid relid, bool missing_ok)
 	SeRowScan	rows;
 	SeView	   *view = NULL;
 
-	se_row_begin(&rows, TABLE, AccessShareLock, 1, relid, 0);
+	se_row_begin(&rows, &table, AccessShareLock, 1, relid, 0);
 	if (se_row_next(&rows))
 		view = make_view(&rows);
 	se_row_end(&rows);
@@ -199,7 +199,7 @@ se_catalog_set_view_query(Oid relid, const char *query)
 {
 	SeRowScan	rows;
 
-	se_row_begin(&rows, TABLE, RowExclusiveLock, 1, relid, 0);
+	se_row_begin(&rows, &table, RowExclusiveLock, 1, relid, 0);
 	if (!se_row_next(&rows))
 		elog(ERROR, "continuous view %u has no row", relid);
 	se_row_put_text(&rows, COL_QUERY, query);
@@ -213,7 +213,7 @@ se_catalog_set_idle_watermark(Oid relid, TimestampTz watermark)
 {
 	SeRowScan	rows;
 
-	se_row_begin(&rows, TABLE, RowExclusiveLock, 1, relid, 0);
+	se_row_begin(&rows, &table, RowExclusiveLock, 1, relid, 0);
 	if (!se_row_next(&rows))
 		elog(ERROR, "continuous view %u has no row", relid);
 	rows.values[COL_IDLE_WATERMARK] = TimestampTzGetDatum(watermark);
@@ -229,7 +229,7 @@ se_catalog_idle_watermark(Oid relid)
 	SeRowScan	rows;
 	TimestampTz result = DT_NOBEGIN;
 
-	se_row_begin(&rows, TABLE, AccessShareLock, 1, relid, 0);
+	se_row_begin(&rows, &table, AccessShareLock, 1, relid, 0);
 	if (se_row_next(&rows))
 		result = idle_watermark(&rows);
 	se_row_end(&rows);
@@ -242,7 +242,7 @@ se_catalog_idle_watermark_at(Oid state, Snapshot snapshot)
 	SeRowScan	rows;
 	TimestampTz result = DT_NOBEGIN;
 
-	se_row_begin_at(&rows, TABLE, AccessShareLock, 0, InvalidOid, 0, snapshot);
+	se_row_begin_at(&rows, &table, AccessShareLock, 0, InvalidOid, 0, snapshot);
 	while (se_row_next(&rows))
 		if (DatumGetObjectId(rows.values[COL_STATE]) == state)
 			result = idle_watermark(&rows);
@@ -256,7 +256,7 @@ se_catalog_list_views(Oid stream)
 	SeRowScan	rows;
 	List	   *views = NIL;
 
-	se_row_begin(&rows, TABLE, AccessShareLock, 0, InvalidOid, 0);
+	se_row_begin(&rows, &table, AccessShareLock, 0, InvalidOid, 0);
 	while (se_row_next(&rows))
 	{
 		if (!OidIsValid(stream) ||
@@ -281,7 +281,7 @@ se_catalog_forget_relation(Oid relid)
 	if (found)
 		se_catalog_delete_partitions(relid);
 
-	se_row_begin(&rows, TABLE, RowExclusiveLock, 0, InvalidOid, 0);
+	se_row_begin(&rows, &table, RowExclusiveLock, 0, InvalidOid, 0);
 	while (se_row_next(&rows))
 	{
 		Oid			stream = DatumGetObjectId(rows.values[COL_STREAM]);
