@@ -113,11 +113,5 @@ se_catalog_advance_backfill(const SeBackfillPart *part,
 void
 se_catalog_delete_backfill(Oid view)
 {
-	SeRowScan	rows;
-
-	se_row_begin(&rows, &table, RowExclusiveLock, 1, view, 0);
-	while (se_row_next(&rows))
-		se_row_delete(&rows);
-	se_row_end(&rows);
-	CommandCounterIncrement();
+	se_row_delete_all(&table, view);
 }

@@ -113,11 +113,5 @@ se_catalog_advance_partition(const SePartition *partition,
 void
 se_catalog_delete_partitions(Oid stream)
 {
-	SeRowScan	rows;
-
-	se_row_begin(&rows, &table, RowExclusiveLock, 1, stream, 0);
-	while (se_row_next(&rows))
-		se_row_delete(&rows);
-	se_row_end(&rows);
-	CommandCounterIncrement();
+	se_row_delete_all(&table, stream);
 }

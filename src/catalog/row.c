@@ -26,6 +26,7 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/timestamp.h"
 
 #include "catalog.h"
 #include "row.h"
@@ -164,6 +165,18 @@ se_row_delete(SeRowScan *rows)
 }
 
 void
+se_row_delete_all(const SeTable *table, Oid key)
+{
+	SeRowScan	rows;
+
+	se_row_begin(&rows, table, RowExclusiveLock, 1, key, 0);
+	while (se_row_next(&rows))
+		se_row_delete(&rows);
+	se_row_end(&rows);
+	CommandCounterIncrement();
+}
+
+void
 se_row_insert(const SeTable *table, Datum *values, bool *isnull)
 {
 	Relation	rel = open_table(table, RowExclusiveLock);
@@ -182,6 +195,18 @@ se_row_text(SeRowScan *rows, int column)
 	if (rows->isnull[column])
 		return NULL;
 	return TextDatumGetCString(rows->values[column]);
+}
+
+Interval *
+se_row_interval(SeRowScan *rows, int column)
+{
+	Interval   *copy;
+
+	if (rows->isnull[column])
+		return NULL;
+	copy = palloc(sizeof(Interval));
+	*copy = *DatumGetIntervalP(rows->values[column]);
+	return copy;
 }
 
 void

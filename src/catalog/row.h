@@ -11,6 +11,7 @@
 #include "access/genam.h"
 #include "access/htup.h"
 #include "access/skey.h"
+#include "datatype/timestamp.h"
 #include "utils/relcache.h"
 #include "utils/snapshot.h"
 
@@ -51,10 +52,15 @@ extern void se_row_end(SeRowScan *rows);
 extern void se_row_update(SeRowScan *rows);
 extern void se_row_delete(SeRowScan *rows);
 
+/* The rows whose primary key begins with this. */
+extern void se_row_delete_all(const SeTable *table, Oid key);
+
 extern void se_row_insert(const SeTable *table, Datum *values, bool *isnull);
 
 /* NULL-able text of a column, palloc'd. */
 extern char *se_row_text(SeRowScan *rows, int column);
+/* The same of an interval. */
+extern Interval *se_row_interval(SeRowScan *rows, int column);
 extern void se_row_put_text(SeRowScan *rows, int column, const char *text);
 
 #endif							/* SE_CATALOG_ROW_H */

@@ -87,18 +87,6 @@ copy_pointer(SeRowScan *rows, int column)
 	return PG_DETOAST_DATUM_COPY(rows->values[column]);
 }
 
-static Interval *
-copy_interval(SeRowScan *rows, int column)
-{
-	Interval   *copy;
-
-	if (rows->isnull[column])
-		return NULL;
-	copy = palloc(sizeof(Interval));
-	*copy = *DatumGetIntervalP(rows->values[column]);
-	return copy;
-}
-
 static SeStream *
 make_stream(SeRowScan *rows)
 {
@@ -111,9 +99,9 @@ make_stream(SeRowScan *rows)
 	s->format = se_row_text(rows, COL_FORMAT);
 	s->fields = copy_pointer(rows, COL_FIELDS);
 	s->event_time = se_row_text(rows, COL_EVENT_TIME);
-	s->watermark_delay = copy_interval(rows, COL_WATERMARK_DELAY);
-	s->allowed_lateness = copy_interval(rows, COL_ALLOWED_LATENESS);
-	s->idle_timeout = copy_interval(rows, COL_IDLE_TIMEOUT);
+	s->watermark_delay = se_row_interval(rows, COL_WATERMARK_DELAY);
+	s->allowed_lateness = se_row_interval(rows, COL_ALLOWED_LATENESS);
+	s->idle_timeout = se_row_interval(rows, COL_IDLE_TIMEOUT);
 	s->startup_mode = se_row_text(rows, COL_STARTUP_MODE);
 	s->on_error = se_row_text(rows, COL_ON_ERROR);
 	s->workers = DatumGetInt32(rows->values[COL_WORKERS]);

@@ -75,17 +75,6 @@ list_distinct(Oid view)
 	return result;
 }
 
-static void
-delete_distinct(Oid view)
-{
-	SeRowScan	rows;
-
-	se_row_begin(&rows, &distinct_table, RowExclusiveLock, 1, view, 0);
-	while (se_row_next(&rows))
-		se_row_delete(&rows);
-	se_row_end(&rows);
-}
-
 void
 se_catalog_add_view(const SeView *v)
 {
@@ -128,18 +117,6 @@ se_catalog_add_view(const SeView *v)
 	CacheInvalidateRelcacheByRelid(v->stream);
 }
 
-static Interval *
-copy_interval(SeRowScan *rows, int column)
-{
-	Interval   *copy;
-
-	if (rows->isnull[column])
-		return NULL;
-	copy = palloc(sizeof(Interval));
-	*copy = *DatumGetIntervalP(rows->values[column]);
-	return copy;
-}
-
 static TimestampTz
 idle_watermark(SeRowScan *rows)
 {
@@ -167,10 +144,10 @@ make_view(SeRowScan *rows)
 	v->by_event_time = DatumGetBool(rows->values[COL_BY_EVENT_TIME]);
 	v->serial = DatumGetBool(rows->values[COL_SERIAL]);
 	v->emit = se_row_text(rows, COL_EMIT);
-	v->state_ttl = copy_interval(rows, COL_STATE_TTL);
-	v->partition_span = copy_interval(rows, COL_PARTITION_SPAN);
-	v->window_reach = copy_interval(rows, COL_WINDOW_REACH);
-	v->allowed_lateness = copy_interval(rows, COL_ALLOWED_LATENESS);
+	v->state_ttl = se_row_interval(rows, COL_STATE_TTL);
+	v->partition_span = se_row_interval(rows, COL_PARTITION_SPAN);
+	v->window_reach = se_row_interval(rows, COL_WINDOW_REACH);
+	v->allowed_lateness = se_row_interval(rows, COL_ALLOWED_LATENESS);
 	v->options = (Jsonb *) PG_DETOAST_DATUM_COPY(rows->values[COL_OPTIONS]);
 	v->distinct = list_distinct(v->relid);
 	return v;
@@ -290,7 +267,8 @@ se_catalog_forget_relation(Oid relid)
 			DatumGetObjectId(rows.values[COL_STATE]) != relid &&
 			stream != relid)
 			continue;
-		delete_distinct(DatumGetObjectId(rows.values[COL_VIEW]));
+		se_row_delete_all(&distinct_table,
+						  DatumGetObjectId(rows.values[COL_VIEW]));
 		se_catalog_delete_backfill(DatumGetObjectId(rows.values[COL_VIEW]));
 		se_row_delete(&rows);
 		if (stream != relid)
