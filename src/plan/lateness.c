@@ -117,8 +117,8 @@ open_from_text(const SeWindow *window, Oid type)
 }
 
 /* ts >= (SELECT ...), or ts > for sessions, evaluated once per batch */
-static Node *
-in_time_expr(const SeQuery *sq, Node *ts)
+Node *
+se_plan_in_time_expr(const SeQuery *sq, Node *ts)
 {
 	ParseState *pstate = make_parsestate(NULL);
 	SubLink    *sublink = makeNode(SubLink);
@@ -144,7 +144,7 @@ not_late_expr(const SeQuery *sq, Node *ts)
 {
 	BooleanTest *test = makeNode(BooleanTest);
 
-	test->arg = (Expr *) in_time_expr(sq, ts);
+	test->arg = (Expr *) se_plan_in_time_expr(sq, ts);
 	test->booltesttype = IS_NOT_FALSE;
 	test->location = -1;
 	return (Node *) test;
@@ -329,7 +329,7 @@ late_sql(SeQuery *sq, SeSplit *split, Node *ts)
 	if (se_plan_has_sessions(sq))
 		put_keys(sq, query, split);
 	add_condition(query, (Node *) makeBoolExpr(NOT_EXPR,
-											   list_make1(in_time_expr(sq, ts)),
+											   list_make1(se_plan_in_time_expr(sq, ts)),
 											   -1));
 	sql = se_plan_deparse_delta(sq, query);
 	desc->natts = natts;

@@ -241,6 +241,8 @@ extern Node *se_plan_window_time(const SeQuery *sq);
 /* $1 of the delta, the moment up to which windows are closed, in this type. */
 extern const char *se_plan_closed_to_text(Oid type);
 extern Node *se_plan_closed_to_expr(Oid type);
+/* Is this time in an open window, or in one of its own?  Contains a sub-select. */
+extern Node *se_plan_in_time_expr(const SeQuery *sq, Node *ts);
 /* Is one of the window's bounds a group key? */
 extern bool se_plan_is_windowed(const SeQuery *sq, const SeSplit *split);
 /* Lets the delta leave rows out that come late; fills plan->late_sql. */
