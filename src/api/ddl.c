@@ -9,6 +9,7 @@
  *	  ALTER VIEW ... OWNER		a view is its stream's owner's: refused
  *	  ALTER ... RENAME COLUMN	of a stream: refused, because fields, views and
  *								event time go by the columns' names
+ *	  ALTER EXTENSION			of this one: its streams start, if they waited for it
  *
  * The state cannot simply depend on its view: the view depends on it, and
  * pg_dump could not order the two.
@@ -33,6 +34,7 @@
 #include "utils/syscache.h"
 
 #include "../catalog/catalog.h"
+#include "../launcher/launcher.h"
 #include "../security/security.h"
 #include "api.h"
 
@@ -197,6 +199,16 @@ follow_owner(const AlterTableStmt *stmt)
 		check_view_owner(view);
 }
 
+/* ---- ALTER EXTENSION ... UPDATE ---- */
+
+/* Tables that the library could not read may be its own now: look again. */
+static void
+follow_update(const AlterExtensionStmt *stmt)
+{
+	if (strcmp(stmt->extname, "stream_ext") == 0)
+		se_launcher_announce(InvalidOid);
+}
+
 /* ---- the hook ---- */
 
 static void
@@ -221,6 +233,8 @@ follow_utility(PlannedStmt *pstmt, const char *sql, bool read_only,
 		drop_orphans(((DropOwnedStmt *) stmt)->behavior);
 	else if (IsA(stmt, AlterTableStmt))
 		follow_owner((AlterTableStmt *) stmt);
+	else if (IsA(stmt, AlterExtensionStmt))
+		follow_update((AlterExtensionStmt *) stmt);
 }
 
 void

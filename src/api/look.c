@@ -368,8 +368,8 @@ Datum
 se_sql_watermark_of_view(PG_FUNCTION_ARGS)
 {
 	SeStream   *stream = se_catalog_get_stream(PG_GETARG_OID(0), false);
-	TimestampTz idle = se_catalog_idle_watermark(PG_GETARG_OID(1),
-												 GetActiveSnapshot());
+	TimestampTz idle = se_catalog_idle_watermark_at(PG_GETARG_OID(1),
+													GetActiveSnapshot());
 
 	PG_RETURN_TIMESTAMPTZ(Max(idle, se_watermark_closed(stream,
 														GetActiveSnapshot())));

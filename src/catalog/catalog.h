@@ -194,8 +194,10 @@ extern SeView *se_catalog_get_view(Oid relid, bool missing_ok);
 extern void se_catalog_set_view_query(Oid relid, const char *query);
 /* Without news for those who keep the view open. */
 extern void se_catalog_set_idle_watermark(Oid relid, TimestampTz watermark);
-/* Of the view with that state, as of a snapshot; NULL: what is committed. */
-extern TimestampTz se_catalog_idle_watermark(Oid state, Snapshot snapshot);
+/* What is committed. */
+extern TimestampTz se_catalog_idle_watermark(Oid relid);
+/* As of a snapshot, for the view's own query: it knows its state. */
+extern TimestampTz se_catalog_idle_watermark_at(Oid state, Snapshot snapshot);
 extern List *se_catalog_list_views(Oid stream); /* of SeView; InvalidOid: all */
 
 /*

@@ -15,8 +15,6 @@
 #include "catalog.h"
 #include "row.h"
 
-#define TABLE "catalog_views"
-
 enum
 {
 	COL_VIEW, COL_STREAM, COL_STATE, COL_KIND, COL_QUERY, COL_DELTA_SQL,
@@ -27,7 +25,7 @@ enum
 	NCOLS
 };
 
-#define DISTINCT_TABLE "catalog_distinct"
+static const SeTable table = {"catalog_views", NCOLS};
 
 enum
 {
@@ -35,6 +33,8 @@ enum
 	COL_D_DELTA_SQL,
 	N_D_COLS
 };
+
+static const SeTable distinct_table = {"catalog_distinct", N_D_COLS};
 
 static void
 add_distinct(Oid view, int number, const SeDistinct *d)
@@ -50,7 +50,7 @@ add_distinct(Oid view, int number, const SeDistinct *d)
 	isnull[COL_D_DELTA_SQL] = (d->delta_sql == NULL);
 	if (d->delta_sql)
 		values[COL_D_DELTA_SQL] = CStringGetTextDatum(d->delta_sql);
-	se_row_insert(DISTINCT_TABLE, values, isnull);
+	se_row_insert(&distinct_table, values, isnull);
 }
 
 /* In the order of their numbers: that of the primary key. */
@@ -60,7 +60,7 @@ list_distinct(Oid view)
 	SeRowScan	rows;
 	List	   *result = NIL;
 
-	se_row_begin(&rows, DISTINCT_TABLE, AccessShareLock, 1, view, 0);
+	se_row_begin(&rows, &distinct_table, AccessShareLock, 1, view, 0);
 	while (se_row_next(&rows))
 	{
 		SeDistinct *d = palloc0(sizeof(SeDistinct));
@@ -73,17 +73,6 @@ list_distinct(Oid view)
 	}
 	se_row_end(&rows);
 	return result;
-}
-
-static void
-delete_distinct(Oid view)
-{
-	SeRowScan	rows;
-
-	se_row_begin(&rows, DISTINCT_TABLE, RowExclusiveLock, 1, view, 0);
-	while (se_row_next(&rows))
-		se_row_delete(&rows);
-	se_row_end(&rows);
 }
 
 void
@@ -122,22 +111,10 @@ se_catalog_add_view(const SeView *v)
 	isnull[COL_ALLOWED_LATENESS] = (v->allowed_lateness == NULL);
 	values[COL_ALLOWED_LATENESS] = IntervalPGetDatum(v->allowed_lateness);
 	values[COL_OPTIONS] = JsonbPGetDatum(v->options);
-	se_row_insert(TABLE, values, isnull);
+	se_row_insert(&table, values, isnull);
 	foreach(lc, v->distinct)
 		add_distinct(v->relid, foreach_current_index(lc) + 1, lfirst(lc));
 	CacheInvalidateRelcacheByRelid(v->stream);
-}
-
-static Interval *
-copy_interval(SeRowScan *rows, int column)
-{
-	Interval   *copy;
-
-	if (rows->isnull[column])
-		return NULL;
-	copy = palloc(sizeof(Interval));
-	*copy = *DatumGetIntervalP(rows->values[column]);
-	return copy;
 }
 
 static TimestampTz
@@ -167,10 +144,10 @@ make_view(SeRowScan *rows)
 	v->by_event_time = DatumGetBool(rows->values[COL_BY_EVENT_TIME]);
 	v->serial = DatumGetBool(rows->values[COL_SERIAL]);
 	v->emit = se_row_text(rows, COL_EMIT);
-	v->state_ttl = copy_interval(rows, COL_STATE_TTL);
-	v->partition_span = copy_interval(rows, COL_PARTITION_SPAN);
-	v->window_reach = copy_interval(rows, COL_WINDOW_REACH);
-	v->allowed_lateness = copy_interval(rows, COL_ALLOWED_LATENESS);
+	v->state_ttl = se_row_interval(rows, COL_STATE_TTL);
+	v->partition_span = se_row_interval(rows, COL_PARTITION_SPAN);
+	v->window_reach = se_row_interval(rows, COL_WINDOW_REACH);
+	v->allowed_lateness = se_row_interval(rows, COL_ALLOWED_LATENESS);
 	v->options = (Jsonb *) PG_DETOAST_DATUM_COPY(rows->values[COL_OPTIONS]);
 	v->distinct = list_distinct(v->relid);
 	return v;
@@ -182,7 +159,7 @@ se_catalog_get_view(Oid relid, bool missing_ok)
 	SeRowScan	rows;
 	SeView	   *view = NULL;
 
-	se_row_begin(&rows, TABLE, AccessShareLock, 1, relid, 0);
+	se_row_begin(&rows, &table, AccessShareLock, 1, relid, 0);
 	if (se_row_next(&rows))
 		view = make_view(&rows);
 	se_row_end(&rows);
@@ -199,7 +176,7 @@ se_catalog_set_view_query(Oid relid, const char *query)
 {
 	SeRowScan	rows;
 
-	se_row_begin(&rows, TABLE, RowExclusiveLock, 1, relid, 0);
+	se_row_begin(&rows, &table, RowExclusiveLock, 1, relid, 0);
 	if (!se_row_next(&rows))
 		elog(ERROR, "continuous view %u has no row", relid);
 	se_row_put_text(&rows, COL_QUERY, query);
@@ -213,7 +190,7 @@ se_catalog_set_idle_watermark(Oid relid, TimestampTz watermark)
 {
 	SeRowScan	rows;
 
-	se_row_begin(&rows, TABLE, RowExclusiveLock, 1, relid, 0);
+	se_row_begin(&rows, &table, RowExclusiveLock, 1, relid, 0);
 	if (!se_row_next(&rows))
 		elog(ERROR, "continuous view %u has no row", relid);
 	rows.values[COL_IDLE_WATERMARK] = TimestampTzGetDatum(watermark);
@@ -224,12 +201,25 @@ se_catalog_set_idle_watermark(Oid relid, TimestampTz watermark)
 }
 
 TimestampTz
-se_catalog_idle_watermark(Oid state, Snapshot snapshot)
+se_catalog_idle_watermark(Oid relid)
 {
 	SeRowScan	rows;
 	TimestampTz result = DT_NOBEGIN;
 
-	se_row_begin_at(&rows, TABLE, AccessShareLock, 0, InvalidOid, 0, snapshot);
+	se_row_begin(&rows, &table, AccessShareLock, 1, relid, 0);
+	if (se_row_next(&rows))
+		result = idle_watermark(&rows);
+	se_row_end(&rows);
+	return result;
+}
+
+TimestampTz
+se_catalog_idle_watermark_at(Oid state, Snapshot snapshot)
+{
+	SeRowScan	rows;
+	TimestampTz result = DT_NOBEGIN;
+
+	se_row_begin_at(&rows, &table, AccessShareLock, 0, InvalidOid, 0, snapshot);
 	while (se_row_next(&rows))
 		if (DatumGetObjectId(rows.values[COL_STATE]) == state)
 			result = idle_watermark(&rows);
@@ -243,7 +233,7 @@ se_catalog_list_views(Oid stream)
 	SeRowScan	rows;
 	List	   *views = NIL;
 
-	se_row_begin(&rows, TABLE, AccessShareLock, 0, InvalidOid, 0);
+	se_row_begin(&rows, &table, AccessShareLock, 0, InvalidOid, 0);
 	while (se_row_next(&rows))
 	{
 		if (!OidIsValid(stream) ||
@@ -268,7 +258,7 @@ se_catalog_forget_relation(Oid relid)
 	if (found)
 		se_catalog_delete_partitions(relid);
 
-	se_row_begin(&rows, TABLE, RowExclusiveLock, 0, InvalidOid, 0);
+	se_row_begin(&rows, &table, RowExclusiveLock, 0, InvalidOid, 0);
 	while (se_row_next(&rows))
 	{
 		Oid			stream = DatumGetObjectId(rows.values[COL_STREAM]);
@@ -277,7 +267,8 @@ se_catalog_forget_relation(Oid relid)
 			DatumGetObjectId(rows.values[COL_STATE]) != relid &&
 			stream != relid)
 			continue;
-		delete_distinct(DatumGetObjectId(rows.values[COL_VIEW]));
+		se_row_delete_all(&distinct_table,
+						  DatumGetObjectId(rows.values[COL_VIEW]));
 		se_catalog_delete_backfill(DatumGetObjectId(rows.values[COL_VIEW]));
 		se_row_delete(&rows);
 		if (stream != relid)

@@ -406,7 +406,7 @@ se_ingest_begin(SeIngest *ingest, SeProgress *progress, bool careful,
 
 		if (target->view->ends_sql)
 			target->idle_watermark = backfill ? DT_NOBEGIN :
-				se_catalog_idle_watermark(target->view->state, NULL);
+				se_catalog_idle_watermark(target->view->relid);
 	}
 	if (progress)
 		progress->watermark = ingest->watermark;

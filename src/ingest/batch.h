@@ -2,7 +2,7 @@
  *
  * batch.h
  *	  A stream made ready for batches, and the batch that is running.
- *	  Private to definition.c, batch.c and views.c.
+ *	  Private to definition.c, batch.c, views.c and closing.c.
  *
  *-------------------------------------------------------------------------
  */

@@ -17,7 +17,6 @@
 #include "access/xact.h"
 #include "common/int.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
@@ -140,47 +139,4 @@ se_batch_apply_views(SeIngest *ingest)
 		else
 			apply_view(ingest, target, 0, ingest->n_rows);
 	}
-}
-
-void
-se_ingest_expire(SeIngest *ingest, TimestampTz watermark)
-{
-	for (int i = 0; i < ingest->n_views; i++)
-		se_state_expire(ingest->views[i].state, watermark);
-}
-
-static void
-close_last_windows(SeIngest *ingest, SeViewTarget *target)
-{
-	TimestampTz end = se_state_last_end(target->state);
-	TimestampTz watermark;
-
-	if (TIMESTAMP_NOT_FINITE(end) ||
-		pg_add_s64_overflow(end, target->lateness_us, &watermark) ||
-		!IS_VALID_TIMESTAMP(watermark) ||
-		watermark <= se_watermark_next(ingest->stream) ||
-		watermark <= se_catalog_idle_watermark(target->view->state, NULL))
-		return;
-	se_catalog_set_idle_watermark(target->view->relid, watermark);
-}
-
-void
-se_ingest_close_idle(SeIngest *ingest)
-{
-	bool		wanted = false;
-
-	for (int i = 0; i < ingest->n_views; i++)
-		wanted |= ingest->views[i].view->ends_sql != NULL;
-	if (!wanted || ingest->closed_idle ||
-		!se_watermark_all_idle(ingest->stream))
-		return;
-	/* until we commit, no other worker begins a batch */
-	if (!ConditionalLockRelationOid(ingest->stream->relid,
-									ShareRowExclusiveLock) ||
-		!se_watermark_all_idle(ingest->stream))
-		return;
-	for (int i = 0; i < ingest->n_views; i++)
-		if (ingest->views[i].view->ends_sql)
-			close_last_windows(ingest, &ingest->views[i]);
-	ingest->closed_idle = true;
 }

@@ -25,16 +25,12 @@
  */
 #include "postgres.h"
 
-#include "catalog/dependency.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
-#include "optimizer/tlist.h"
-#include "parser/parse_clause.h"
 #include "parser/parse_func.h"
 #include "parser/parse_node.h"
 #include "parser/parse_oper.h"
@@ -121,8 +117,8 @@ open_from_text(const SeWindow *window, Oid type)
 }
 
 /* ts >= (SELECT ...), or ts > for sessions, evaluated once per batch */
-static Node *
-in_time_expr(const SeQuery *sq, Node *ts)
+Node *
+se_plan_in_time_expr(const SeQuery *sq, Node *ts)
 {
 	ParseState *pstate = make_parsestate(NULL);
 	SubLink    *sublink = makeNode(SubLink);
@@ -148,7 +144,7 @@ not_late_expr(const SeQuery *sq, Node *ts)
 {
 	BooleanTest *test = makeNode(BooleanTest);
 
-	test->arg = (Expr *) in_time_expr(sq, ts);
+	test->arg = (Expr *) se_plan_in_time_expr(sq, ts);
 	test->booltesttype = IS_NOT_FALSE;
 	test->location = -1;
 	return (Node *) test;
@@ -194,7 +190,6 @@ static void
 add_late_after(const SeQuery *sq, SeSplit *split, Node *ts)
 {
 	SeKey	   *key = palloc0(sizeof(SeKey));
-	SortGroupClause *clause = makeNode(SortGroupClause);
 	Query	   *delta = split->delta;
 	ListCell   *lc;
 
@@ -208,11 +203,7 @@ add_late_after(const SeQuery *sq, SeSplit *split, Node *ts)
 	key->tle = makeTargetEntry((Expr *) late_after_expr(sq, ts),
 							   list_length(split->keys) + 1,
 							   key->column, false);
-	clause->tleSortGroupRef = assignSortGroupRef(key->tle, delta->targetList);
-	get_sort_group_operators(exprType((Node *) key->tle->expr), true, true,
-							 false, &clause->sortop, &clause->eqop, NULL,
-							 &clause->hashable);
-	key->clause = clause;
+	key->clause = se_plan_group_by(delta, key->tle);
 
 	/* keys come before states */
 	foreach(lc, delta->targetList)
@@ -224,13 +215,6 @@ add_late_after(const SeQuery *sq, SeSplit *split, Node *ts)
 	}
 	delta->targetList = list_insert_nth(delta->targetList,
 										list_length(split->keys), key->tle);
-	delta->groupClause = lappend(delta->groupClause, clause);
-	if (delta->groupingSets != NIL)
-		delta->groupingSets =
-			lappend(delta->groupingSets,
-					makeGroupingSet(GROUPING_SET_SIMPLE,
-									list_make1_int(clause->tleSortGroupRef),
-									-1));
 	split->keys = lappend(split->keys, key);
 	split->late_after = key;
 }
@@ -345,7 +329,7 @@ late_sql(SeQuery *sq, SeSplit *split, Node *ts)
 	if (se_plan_has_sessions(sq))
 		put_keys(sq, query, split);
 	add_condition(query, (Node *) makeBoolExpr(NOT_EXPR,
-											   list_make1(in_time_expr(sq, ts)),
+											   list_make1(se_plan_in_time_expr(sq, ts)),
 											   -1));
 	sql = se_plan_deparse_delta(sq, query);
 	desc->natts = natts;
@@ -421,17 +405,11 @@ se_plan_make_late_rows(const SeViewRequest *request, const SeQuery *sq,
 {
 	char	   *name = makeObjectName(request->name, NULL, "late_rows");
 	const char *time = format_type_be_qualified(exprType(se_plan_window_time(sq)));
-	ObjectAddress table,
-				owner;
 
 	se_sql_execute(psprintf("CREATE TABLE %s (\"partition\" integer NOT NULL, \"offset\" bigint NOT NULL, "
 							 "event_time %s NOT NULL, window_start %s NOT NULL, window_end %s NOT NULL, "
 							 "closed_to timestamptz NOT NULL, \"row\" jsonb NOT NULL, arrived_at timestamptz NOT NULL) USING heap",
 							 quote_qualified_identifier(request->schema, name),
 							 time, time, time));
-	ObjectAddressSet(table, RelationRelationId,
-					 get_relname_relid(name, get_namespace_oid(request->schema, false)));
-	ObjectAddressSet(owner, RelationRelationId, state);
-	recordDependencyOn(&table, &owner, DEPENDENCY_INTERNAL);
-	return table.objectId;
+	return se_plan_attach_table(request, name, state);
 }

@@ -126,6 +126,8 @@ extern bool se_plan_is_ours(Oid fn, const char *name);
 
 /* split.c */
 extern SeSplit *se_plan_split(SeQuery *sq);
+/* Groups by one more column; the caller puts it into the select list. */
+extern SortGroupClause *se_plan_group_by(Query *query, TargetEntry *tle);
 /* A query like the delta, with the batch in the stream's place. */
 extern char *se_plan_deparse_delta(SeQuery *sq, Query *delta);
 /* The same expression seen from so many queries further inside. */
@@ -163,6 +165,20 @@ extern Oid	se_plan_make_state(const SeViewRequest *request, const SeQuery *sq,
 /* A column's definition and a comma. */
 extern void se_plan_append_column(StringInfo buf, const char *name, Oid type,
 								  int32 typmod, Oid collation);
+/* "k1, k2, more": the group keys; more may be NULL */
+extern char *se_plan_key_columns(const SeSplit *split, const char *more);
+/*
+ * CREATE TABLE, with the columns of the group keys; then the caller's.  In the end
+ * the columns that are unique, and how it is stored: partitioned if the state is.
+ */
+extern void se_plan_begin_table(StringInfo sql, const SeViewRequest *request,
+								const char *name, const SeSplit *split);
+extern Oid	se_plan_finish_table(StringInfo sql, const SeViewRequest *request,
+								 const char *name, const SeSplit *split,
+								 const char *unique, const char *options);
+/* Lets the table of that name go with the state; returns it. */
+extern Oid	se_plan_attach_table(const SeViewRequest *request,
+								 const char *name, Oid state);
 extern Oid	se_plan_state_type(const SeState *state);
 extern Oid	se_plan_make_view(const SeViewRequest *request, SeQuery *sq,
 							  SeSplit *split, Oid state);
@@ -225,6 +241,8 @@ extern Node *se_plan_window_time(const SeQuery *sq);
 /* $1 of the delta, the moment up to which windows are closed, in this type. */
 extern const char *se_plan_closed_to_text(Oid type);
 extern Node *se_plan_closed_to_expr(Oid type);
+/* Is this time in an open window, or in one of its own?  Contains a sub-select. */
+extern Node *se_plan_in_time_expr(const SeQuery *sq, Node *ts);
 /* Is one of the window's bounds a group key? */
 extern bool se_plan_is_windowed(const SeQuery *sq, const SeSplit *split);
 /* Lets the delta leave rows out that come late; fills plan->late_sql. */

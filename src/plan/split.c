@@ -25,6 +25,8 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/tlist.h"
+#include "parser/parse_clause.h"
+#include "parser/parse_oper.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteManip.h"
 #include "utils/lsyscache.h"
@@ -307,6 +309,26 @@ se_plan_split(SeQuery *sq)
 	(void) add_states_walker(split->having, &cx);
 	split->delta = make_delta(sq, split);
 	return split;
+}
+
+/* In a query with grouping sets the column is in each of them. */
+SortGroupClause *
+se_plan_group_by(Query *query, TargetEntry *tle)
+{
+	SortGroupClause *clause = makeNode(SortGroupClause);
+
+	clause->tleSortGroupRef = assignSortGroupRef(tle, query->targetList);
+	get_sort_group_operators(exprType((Node *) tle->expr), true, true, false,
+							 &clause->sortop, &clause->eqop, NULL,
+							 &clause->hashable);
+	query->groupClause = lappend(query->groupClause, clause);
+	if (query->groupingSets != NIL)
+		query->groupingSets =
+			lappend(query->groupingSets,
+					makeGroupingSet(GROUPING_SET_SIMPLE,
+									list_make1_int(clause->tleSortGroupRef),
+									-1));
+	return clause;
 }
 
 /* What the deparser knows of the batch's columns beyond the stream's. */

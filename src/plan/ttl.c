@@ -33,8 +33,7 @@ partition_key(const SeQuery *sq, const SeSplit *split)
 	foreach(lc, split->keys)
 	{
 		SeKey	   *key = lfirst(lc);
-		int			bound = key->clause == NULL && !split->session_end ? 0 :
-			se_plan_key_is_bound(sq, key);
+		int			bound = se_plan_key_is_bound(sq, key);
 
 		if (bound == 1)
 			return key;
