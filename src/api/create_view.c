@@ -57,7 +57,7 @@ apply_nothing(const SeView *view)
 	SeRowRange	nothing = {NULL, 0, 0};
 	int64		late_rows = 0;
 
-	(void) se_state_apply(state, &nothing, DT_NOBEGIN, &late_rows);
+	(void) se_state_apply(state, &nothing, DT_NOBEGIN, true, &late_rows);
 	se_state_close(state);
 }
 

@@ -396,6 +396,8 @@ se_ingest_begin(SeIngest *ingest, SeProgress *progress, bool careful,
 			ingest->only_name = ingest->views[i].name;
 	/* in a backfill no row is late */
 	backfill = progress && OidIsValid(progress->view);
+	ingest->alone = progress && !backfill &&
+		(ingest->stream->server == NULL || ingest->stream->workers == 1);
 	ingest->watermark = backfill ? DT_NOBEGIN :
 		se_watermark_next(ingest->stream);
 	ingest->closed_idle = false;

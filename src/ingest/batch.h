@@ -60,6 +60,7 @@ struct SeIngest
 	const char *fault_column;	/* at which it stopped, on_error = fail */
 	SeRows	   *rows;			/* for the views; NULL: there are none */
 	bool		careful;
+	bool		alone;			/* nobody else is likely to merge into views */
 	int		   *row_record;		/* careful: per row, index of its record */
 	int			row_room;		/* allocated for */
 	int			n_rows;

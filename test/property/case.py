@@ -30,6 +30,7 @@ class Batch:
     def __init__(self, rows, undone):
         self.rows = rows
         self.zone = None			# of the session that feeds it; None: the case's
+        self.direct = False			# its groups are merged without ON CONFLICT
         self.closed_to = None		# the watermark that it goes by; feed.watermarks
         self.idle = []				# partitions that have been silent before it
         self.undone = undone		# fed twice: the first time is rolled back
@@ -58,6 +59,7 @@ class Case:
         self.mixed_zones = rng.random() < 0.5 and not any(
             LOCAL.search(query.sql()) for query in self.queries)
         for batch in self.batches:
+            batch.direct = rng.random() < 0.5
             if self.mixed_zones:
                 batch.zone = rng.choice(ZONES)
         self.covered = {"type: " + c.type.label for c in self.columns}
@@ -65,6 +67,8 @@ class Case:
         self.covered.add("batches: %d" % batches)
         self.covered.add("watermark: " + (self.delay[1] if self.delay else "none"))
         self.covered.add("partitions: %d" % self.partitions)
+        self.covered.update("merge: " + ("direct" if batch.direct else "by ON CONFLICT")
+                            for batch in self.batches)
         if any(batch.idle for batch in self.batches):
             self.covered.add("late: idle partitions")
         self.covered.update(*(q.covered for q in self.queries))

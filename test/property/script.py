@@ -24,6 +24,8 @@ def write(case):
                   if query.since == number]
         lines.append(feed.silence(batch))
         ingest = feed.ingest(case, batch, offsets)
+        lines.append("SET LOCAL stream_ext.direct_merge_groups = %d;"
+                     % (1 if batch.direct else 1000))
         if batch.zone:
             lines.append("SET LOCAL timezone = '%s';" % batch.zone)
         if batch.undone:
