@@ -20,7 +20,7 @@ int			se_guc_max_partitions = 4096;
 int			se_guc_commits_per_second = 200;
 int			se_guc_fetch_memory_kb = 64 * 1024;
 int			se_guc_discovery_interval_ms = 10000;
-int			se_guc_work_mem_kb = 16 * 1024;
+int			se_guc_work_mem_kb = 32 * 1024;
 int			se_guc_direct_merge_groups = 1000;
 
 void
@@ -71,7 +71,7 @@ se_guc_init(void)
 	DefineCustomIntVariable("stream_ext.work_mem",
 							"Memory that a sort or hash table of a worker may use before it goes to disk.",
 							"It takes the place of work_mem, unless that is set for the stream's owner or the database.",
-							&se_guc_work_mem_kb, 16 * 1024, 64, MAX_KILOBYTES,
+							&se_guc_work_mem_kb, 32 * 1024, 64, MAX_KILOBYTES,
 							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("stream_ext.direct_merge_groups",

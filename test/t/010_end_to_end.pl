@@ -88,7 +88,7 @@ $node->sql(q{ALTER ROLE CURRENT_USER SET work_mem = '7MB'});
 $node->sql(q{SELECT stream.resume('memory')});
 $kafka->produce('memory', [ 0, undef, '{"v":2}' ]);
 $node->catch_up('memory');
-is($node->sql('SELECT m, n FROM work_mem ORDER BY n, m COLLATE "C"'), "16MB|1\n7MB|1",
+is($node->sql('SELECT m, n FROM work_mem ORDER BY n, m COLLATE "C"'), "32MB|1\n7MB|1",
 	'work_mem of a worker');
 $node->sql(q{ALTER ROLE CURRENT_USER RESET work_mem});
 $node->sql(q{SELECT stream.drop('memory', true)});
