@@ -13,7 +13,9 @@
  * whose groups join the others in se_delta.  A value that another worker is
  * about to insert is waited for, so one of the two counts it.  Every worker goes
  * through these tables in the same order and comes to the state table last, in
- * the order of the keys everywhere: they never wait in a ring.
+ * the order of the keys everywhere: they never wait in a ring.  That holds for
+ * workers of several streams that a view reads, too: what they share are views,
+ * and each stream goes through its own in the order of their OIDs.
  *
  * The merge is an SPI plan, prepared for the row type that the delta query
  * yields.  Whoever merges holds SE_MERGE_LOCK of the state until the transaction
@@ -171,8 +173,11 @@ se_state_open(const SeView *view)
 	state->keep_late.relation = SE_LATE_NAME;
 	if (OidIsValid(view->late_rows))
 		state->keep_late.sql =
-			psprintf("INSERT INTO %s SELECT * FROM " SE_LATE_NAME,
-					 se_sql_name(view->late_rows));
+			psprintf("INSERT INTO %s SELECT *%s FROM " SE_LATE_NAME,
+					 se_sql_name(view->late_rows),
+					 list_length(view->streams) < 2 ? "" :
+					 psprintf(", %u::pg_catalog.oid::pg_catalog.regclass",
+							  view->stream));
 	state->callback.func = forget_plans;
 	state->callback.arg = state;
 	MemoryContextRegisterResetCallback(context, &state->callback);
