@@ -368,8 +368,8 @@ AS $$
 	SELECT format('%-24s %-24s %10s %10s %10s', 'view', 'stream', 'groups',
 		'size', 'batch ms')
 	UNION ALL
-	(SELECT format('%-24s %-24s %10s %10s %10s', name::text, stream::text,
-		state_rows, pg_size_pretty(state_bytes), round(batch_ms, 1))
+	(SELECT format('%-24s %-24s %10s %10s %10s', name::text,
+		array_to_string(streams, ', '), state_rows, pg_size_pretty(state_bytes), round(batch_ms, 1))
 	FROM stream.views
 	ORDER BY name::text)
 $$;

@@ -128,6 +128,13 @@ $node->catch_up($_) for qw(left_events right_events);
 is($node->sql('SELECT stream, event_time FROM final_late_rows'), 'right_events|2026-01-01 00:00:01+00', 'a late row, and whose');
 is($node->sql($final_sql), $final, 'it changes nothing');
 
+# Made while all of them run, a view counts what comes from then on.
+$node->sql(qq{SELECT stream.create_view('later', \$\$SELECT count(*) AS n, max(ts) AS last FROM $union\$\$)});
+add('right_events', 2, '00:03:10');
+add('left_events', 3, '00:03:11');
+$node->catch_up($_) for qw(left_events right_events);
+is($node->sql('TABLE later'), '5|2026-01-01 00:03:11.002+00', 'a view that is made later');
+
 # The same in another database, from where it was when it was dumped.
 $node->sql(q{SELECT stream.pause(s) FROM unnest('{left_events,right_events}'::regclass[]) AS s});
 $node->wait_for(q{SELECT count(*) = 2 FROM stream.status WHERE state = 'paused' AND workers = 0}, 'the pause');
@@ -153,6 +160,8 @@ $node->safe_psql('copy', 'DROP TABLE right_events CASCADE');
 is($node->safe_psql('copy', q{SELECT string_agg(name::text, ' ') FROM stream.views}), 'left_numbers', 'the views of both are gone');
 add('left_events', 1, '00:03:22');
 is($node->safe_psql('copy', q{SELECT stream.wait('left_events', '120 s')}), 't', 'the other stream goes on');
+
+unlike(slurp_file($node->logfile), qr/deadlock detected/, 'nobody waited in a ring');
 
 $node->stop;
 done_testing();
