@@ -85,7 +85,8 @@ apply_view(SeIngest *ingest, SeViewTarget *target, int low, int high)
 	/* then nothing has to look for late rows */
 	range.in_time = ingest->min_event_time >= closed;
 	target->groups += se_state_apply(target->state, &range, closed,
-									 ingest->alone, &target->late_rows);
+									 ingest->alone && list_length(target->view->streams) == 1,
+									 &target->late_rows);
 	target->rows += range.n;
 	target->elapsed_us += se_clock_us() - start;
 }
