@@ -19,7 +19,9 @@
  *
  * The merge is an SPI plan, prepared for the row type that the delta query
  * yields.  Whoever merges holds SE_MERGE_LOCK of the state until the transaction
- * ends, shared with others; or for itself, and then merge.c may do it.
+ * ends, shared with others; or for itself, and then merge.c may do it.  The lock
+ * comes before the values of DISTINCT aggregates: who makes partitions for the state
+ * holds it, too, and may wait for these.
  *
  * All memory of a batch is in one context, reset when the batch is done or,
  * after an error, when the next one begins.
@@ -434,6 +436,10 @@ run_delta(SeViewState *state, const SeRowRange *range, TimestampTz closed_to,
 
 	if (result > 0 && state->expiry)
 		se_expiry_make_partitions(state->expiry, desc, rows);
+	/* whoever waits for our values must not be what the merge would wait for */
+	if (result > 0 && state->n_distinct > 0)
+		LockDatabaseObject(RelationRelationId, state->relid, SE_MERGE_LOCK,
+						   ShareLock);
 	for (int i = 0; i < state->n_distinct; i++)
 		run_distinct(state, &state->distinct[i], range, closed_to, desc, rows);
 	if (result > 0)
