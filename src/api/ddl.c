@@ -132,6 +132,24 @@ give_to(Oid relid, Oid owner)
 		ATExecChangeOwner(relid, owner, true, AccessExclusiveLock);
 }
 
+/* The workers of all streams of a view write to its state. */
+static void
+refuse_other_owner(const SeStream *stream, const SeView *view, Oid owner)
+{
+	ListCell   *lc;
+
+	foreach(lc, view->streams)
+		if (se_security_owner(lfirst_oid(lc)) != owner)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("stream \"%s\" cannot be given away alone",
+							get_rel_name(stream->relid)),
+					 errdetail("Continuous view \"%s\" reads stream \"%s\", too.",
+							   get_rel_name(view->relid),
+							   get_rel_name(lfirst_oid(lc))),
+					 errhint("Drop the view, or give away all that its owner has with REASSIGN OWNED.")));
+}
+
 /* All relations that were made for a stream. */
 static void
 follow_stream_owner(const SeStream *stream)
@@ -150,6 +168,7 @@ follow_stream_owner(const SeStream *stream)
 		SeView	   *view = lfirst(lc);
 		ListCell   *lc2;
 
+		refuse_other_owner(stream, view, owner);
 		foreach(lc2, view->distinct)
 			give_to(((SeDistinct *) lfirst(lc2))->kept, owner);
 		give_to(view->state, owner);

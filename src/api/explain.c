@@ -292,24 +292,46 @@ last_batch_rows(Oid view)
 		(int) Min(pg_atomic_read_u64(&stats->rows), (uint64) PG_INT32_MAX);
 }
 
+/* What happens to a batch of a stream before it is merged. */
+static void
+put_delta(ReturnSetInfo *rsinfo, int indent, Oid relid, const char *plan)
+{
+	SeStream   *stream = se_catalog_get_stream(relid, false);
+
+	put_line(rsinfo, indent, "->  Delta");
+	indent += STEP;
+	put_text(rsinfo, indent, plan);
+	put_line(rsinfo, indent, "->  Decode");
+	indent += STEP;
+	put_decode(rsinfo, indent, stream);
+	put_line(rsinfo, indent, "->  Stream %s  (%s)",
+			 se_sql_name(stream->relid), state_word(stream));
+	put_source(rsinfo, indent + STEP, stream);
+}
+
 static void
 explain_view(ReturnSetInfo *rsinfo, const SeView *view)
 {
-	SeStream   *stream = se_catalog_get_stream(view->stream, false);
 	int			nrows = last_batch_rows(view->relid);
 	int			indent = 2;
-	SeViewState *state;
 	SeIdentity	saved;
 	char	   *sql;
-	char	   *merge;
-	char	   *delta;
+	char	   *merge = NULL;
+	List	   *deltas = NIL;
+	ListCell   *lc;
+	ListCell   *lc2;
 
 	/* whatever runs the user's functions */
 	se_security_become(se_security_owner(view->stream), &saved);
-	state = se_state_open(view);
-	delta = se_state_explain_delta(state, nrows);
-	merge = se_state_explain_merge(state, nrows);
-	se_state_close(state);
+	foreach(lc, view->streams)
+	{
+		SeViewState *state = se_state_open(se_catalog_view_of(view, lfirst_oid(lc)));
+
+		deltas = lappend(deltas, se_state_explain_delta(state, nrows));
+		if (merge == NULL)
+			merge = se_state_explain_merge(state, nrows);
+		se_state_close(state);
+	}
 	sql = TextDatumGetCString(DirectFunctionCall2(pg_get_viewdef_ext,
 												  ObjectIdGetDatum(view->relid),
 												  BoolGetDatum(true)));
@@ -328,15 +350,8 @@ explain_view(ReturnSetInfo *rsinfo, const SeView *view)
 	put_line(rsinfo, indent, "->  Merge  %s", actual_figures(view->relid));
 	indent += STEP;
 	put_text(rsinfo, indent, merge);
-	put_line(rsinfo, indent, "->  Delta");
-	indent += STEP;
-	put_text(rsinfo, indent, delta);
-	put_line(rsinfo, indent, "->  Decode");
-	indent += STEP;
-	put_decode(rsinfo, indent, stream);
-	put_line(rsinfo, indent, "->  Stream %s  (%s)",
-			 se_sql_name(stream->relid), state_word(stream));
-	put_source(rsinfo, indent + STEP, stream);
+	forboth(lc, view->streams, lc2, deltas)
+		put_delta(rsinfo, indent, lfirst_oid(lc), lfirst(lc2));
 }
 
 /* ---- entry ---- */

@@ -72,10 +72,24 @@ typedef struct SeDistinct
 								 * these; NULL: the view reads what is kept */
 } SeDistinct;
 
+/* A stream that a view reads, and what is run for its batches. */
+typedef struct SeSource
+{
+	Oid			stream;
+	char	   *delta_sql;		/* as in SeView */
+	char	   *late_sql;
+	bool		by_event_time;
+	List	   *values_sql;		/* of char *, in the order of SeView.distinct */
+} SeSource;
+
 typedef struct SeView
 {
 	Oid			relid;			/* the view that users select from */
-	Oid			stream;			/* relid of the stream */
+	Oid			stream;			/* relid of a stream that it reads: what is for
+								 * its batches is here */
+	List	   *streams;		/* relids of all of them; belongs to the owner of
+								 * all */
+	List	   *sources;		/* of SeSource: those behind it in the catalog */
 	Oid			state;			/* relid of the state table */
 	char		kind;			/* SE_VIEW_AGGREGATE, ... */
 	char	   *query;			/* as the user wrote it */
@@ -190,7 +204,10 @@ extern void se_catalog_advance_backfill(const SeBackfillPart *part,
 extern void se_catalog_delete_backfill(Oid view);
 
 extern void se_catalog_add_view(const SeView *view);
+/* Of its first stream. */
 extern SeView *se_catalog_get_view(Oid relid, bool missing_ok);
+/* The same view as another stream of it has it. */
+extern SeView *se_catalog_view_of(const SeView *view, Oid stream);
 extern void se_catalog_set_view_query(Oid relid, const char *query);
 /* Without news for those who keep the view open. */
 extern void se_catalog_set_idle_watermark(Oid relid, TimestampTz watermark);
@@ -198,7 +215,8 @@ extern void se_catalog_set_idle_watermark(Oid relid, TimestampTz watermark);
 extern TimestampTz se_catalog_idle_watermark(Oid relid);
 /* As of a snapshot, for the view's own query: it knows its state. */
 extern TimestampTz se_catalog_idle_watermark_at(Oid state, Snapshot snapshot);
-extern List *se_catalog_list_views(Oid stream); /* of SeView; InvalidOid: all */
+/* Of SeView, as the stream has them, in order; InvalidOid: all. */
+extern List *se_catalog_list_views(Oid stream);
 
 /*
  * A relation is being dropped: forget the stream, view or state it was.

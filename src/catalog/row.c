@@ -48,6 +48,7 @@ se_catalog_exists(void)
 		"catalog_partitions", "catalog_partitions_pkey",
 		"catalog_views", "catalog_views_pkey",
 		"catalog_distinct", "catalog_distinct_pkey",
+		"catalog_sources", "catalog_sources_pkey",
 		"catalog_backfills", "catalog_backfills_pkey"
 	};
 	Oid			schema = se_catalog_schema();

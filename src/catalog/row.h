@@ -12,6 +12,7 @@
 #include "access/htup.h"
 #include "access/skey.h"
 #include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
 #include "utils/relcache.h"
 #include "utils/snapshot.h"
 
@@ -62,5 +63,12 @@ extern char *se_row_text(SeRowScan *rows, int column);
 /* The same of an interval. */
 extern Interval *se_row_interval(SeRowScan *rows, int column);
 extern void se_row_put_text(SeRowScan *rows, int column, const char *text);
+
+/* view_source.c: streams of a view, of SeSource in order. */
+struct SeSource;
+extern void se_view_source_add(Oid view, int number,
+							   const struct SeSource *source);
+extern List *se_view_source_list(Oid view);
+extern void se_view_source_delete(Oid view);
 
 #endif							/* SE_CATALOG_ROW_H */

@@ -4,6 +4,9 @@
  *	  stream.catalog_views: what a stream's records are turned into, and
  *	  stream.catalog_distinct: what is kept for DISTINCT aggregates.
  *
+ * What a view runs for batches differs from one of its streams to the next.  A row
+ * of stream.catalog_views has it for the first, stream.catalog_sources for others.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -114,6 +117,8 @@ se_catalog_add_view(const SeView *v)
 	se_row_insert(&table, values, isnull);
 	foreach(lc, v->distinct)
 		add_distinct(v->relid, foreach_current_index(lc) + 1, lfirst(lc));
+	foreach(lc, v->sources)
+		se_view_source_add(v->relid, foreach_current_index(lc) + 1, lfirst(lc));
 	CacheInvalidateRelcacheByRelid(v->stream);
 }
 
@@ -128,6 +133,7 @@ static SeView *
 make_view(SeRowScan *rows)
 {
 	SeView	   *v = palloc0(sizeof(SeView));
+	ListCell   *lc;
 
 	v->relid = DatumGetObjectId(rows->values[COL_VIEW]);
 	v->stream = DatumGetObjectId(rows->values[COL_STREAM]);
@@ -150,7 +156,43 @@ make_view(SeRowScan *rows)
 	v->allowed_lateness = se_row_interval(rows, COL_ALLOWED_LATENESS);
 	v->options = (Jsonb *) PG_DETOAST_DATUM_COPY(rows->values[COL_OPTIONS]);
 	v->distinct = list_distinct(v->relid);
+	v->sources = se_view_source_list(v->relid);
+	v->streams = list_make1_oid(v->stream);
+	foreach(lc, v->sources)
+		v->streams = lappend_oid(v->streams, ((SeSource *) lfirst(lc))->stream);
 	return v;
+}
+
+SeView *
+se_catalog_view_of(const SeView *view, Oid stream)
+{
+	SeView	   *result = palloc(sizeof(SeView));
+	ListCell   *lc;
+
+	*result = *view;
+	foreach(lc, view->sources)
+	{
+		const SeSource *source = lfirst(lc);
+		ListCell   *lc2;
+		ListCell   *lc3;
+
+		if (source->stream != stream)
+			continue;
+		result->stream = stream;
+		result->delta_sql = source->delta_sql;
+		result->late_sql = source->late_sql;
+		result->by_event_time = source->by_event_time;
+		result->distinct = NIL;
+		forboth(lc2, view->distinct, lc3, source->values_sql)
+		{
+			SeDistinct *d = palloc(sizeof(SeDistinct));
+
+			*d = *(SeDistinct *) lfirst(lc2);
+			d->values_sql = lfirst(lc3);
+			result->distinct = lappend(result->distinct, d);
+		}
+	}
+	return result;
 }
 
 SeView *
@@ -236,9 +278,12 @@ se_catalog_list_views(Oid stream)
 	se_row_begin(&rows, &table, AccessShareLock, 0, InvalidOid, 0);
 	while (se_row_next(&rows))
 	{
-		if (!OidIsValid(stream) ||
-			DatumGetObjectId(rows.values[COL_STREAM]) == stream)
-			views = lappend(views, make_view(&rows));
+		SeView	   *view = make_view(&rows);
+
+		if (!OidIsValid(stream))
+			views = lappend(views, view);
+		else if (list_member_oid(view->streams, stream))
+			views = lappend(views, se_catalog_view_of(view, stream));
 	}
 	se_row_end(&rows);
 	return views;
@@ -261,18 +306,19 @@ se_catalog_forget_relation(Oid relid)
 	se_row_begin(&rows, &table, RowExclusiveLock, 0, InvalidOid, 0);
 	while (se_row_next(&rows))
 	{
-		Oid			stream = DatumGetObjectId(rows.values[COL_STREAM]);
+		SeView	   *view = make_view(&rows);
+		ListCell   *lc;
 
-		if (DatumGetObjectId(rows.values[COL_VIEW]) != relid &&
-			DatumGetObjectId(rows.values[COL_STATE]) != relid &&
-			stream != relid)
+		if (view->relid != relid && view->state != relid &&
+			!list_member_oid(view->streams, relid))
 			continue;
-		se_row_delete_all(&distinct_table,
-						  DatumGetObjectId(rows.values[COL_VIEW]));
-		se_catalog_delete_backfill(DatumGetObjectId(rows.values[COL_VIEW]));
+		se_row_delete_all(&distinct_table, view->relid);
+		se_view_source_delete(view->relid);
+		se_catalog_delete_backfill(view->relid);
 		se_row_delete(&rows);
-		if (stream != relid)
-			CacheInvalidateRelcacheByRelid(stream);
+		foreach(lc, view->streams)
+			if (lfirst_oid(lc) != relid)
+				CacheInvalidateRelcacheByRelid(lfirst_oid(lc));
 		found = true;
 	}
 	se_row_end(&rows);

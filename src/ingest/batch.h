@@ -26,6 +26,8 @@ typedef struct SeViewTarget
 	int64		late_rows;
 	TimestampTz idle_watermark; /* the view's own, or DT_NOBEGIN */
 	int64		lateness_us;	/* how long windows stay open */
+	TimestampTz others_closed;	/* the same by the other streams, where sessions
+								 * of all are chained; DT_NOEND */
 } SeViewTarget;
 
 struct SeIngest
@@ -86,5 +88,8 @@ extern void se_batch_reject(SeIngest *ingest, int record, int sqlstate,
  * sets records at fault aside instead of throwing.
  */
 extern void se_batch_apply_views(SeIngest *ingest);
+
+/* views.c: what a view goes by that is not of this stream. */
+extern void se_batch_read_others(SeIngest *ingest, SeViewTarget *target);
 
 #endif							/* SE_BATCH_H */

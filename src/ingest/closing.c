@@ -17,7 +17,9 @@
  *				it is seen by se_watermark_all_idle, one after it reads the new
  *				watermark.
  *
- *	  state_ttl	Groups that the watermark has passed leave (state/expire.c).
+ *	  state_ttl	Groups that the watermark has passed leave (state/expire.c).  Of
+ *				a view of several streams it is the least of theirs, of the
+ *				others' what no batch of theirs falls short of.
  *
  * Crash: all is in the caller's one transaction, and follows from what is stored:
  * the watermark, and the state.  What was not committed is found again by whoever
@@ -42,11 +44,37 @@ se_ingest_has_closing(SeIngest *ingest)
 	return false;
 }
 
+/* Of all streams of a view. */
+static TimestampTz
+least_watermark(const SeIngest *ingest, const SeView *view,
+				TimestampTz watermark)
+{
+	ListCell   *lc;
+
+	foreach(lc, view->streams)
+	{
+		SeStream   *other;
+
+		if (lfirst_oid(lc) == ingest->stream->relid)
+			continue;
+		other = se_catalog_get_stream(lfirst_oid(lc), true);
+		if (other != NULL)
+			watermark = Min(watermark, se_watermark_closed(other, NULL));
+	}
+	return watermark;
+}
+
 void
 se_ingest_expire(SeIngest *ingest, TimestampTz watermark)
 {
 	for (int i = 0; i < ingest->n_views; i++)
-		se_state_expire(ingest->views[i].state, watermark);
+	{
+		SeViewTarget *target = &ingest->views[i];
+
+		if (target->view->state_ttl != NULL)
+			se_state_expire(target->state, least_watermark(ingest, target->view,
+														   watermark));
+	}
 }
 
 static void

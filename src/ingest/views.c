@@ -21,20 +21,58 @@
 #include "utils/resowner.h"
 
 #include "../clock.h"
+#include "../window/window.h"
 #include "batch.h"
 
-/* Windows of the view that end here or before are closed. */
+static TimestampTz
+before(TimestampTz watermark, int64 lateness_us)
+{
+	TimestampTz result;
+
+	if (TIMESTAMP_NOT_FINITE(watermark) ||
+		pg_sub_s64_overflow(watermark, lateness_us, &result) ||
+		!IS_VALID_TIMESTAMP(result))
+		return DT_NOBEGIN;
+	return result;
+}
+
+/* Windows of the view that end here or before are closed for the batch. */
 static TimestampTz
 closed_to(const SeIngest *ingest, const SeViewTarget *target)
 {
 	TimestampTz watermark = Max(ingest->watermark, target->idle_watermark);
-	TimestampTz result;
 
-	if (TIMESTAMP_NOT_FINITE(watermark) ||
-		pg_sub_s64_overflow(watermark, target->lateness_us, &result) ||
-		!IS_VALID_TIMESTAMP(result))
-		return DT_NOBEGIN;
-	return result;
+	return Min(before(watermark, target->lateness_us), target->others_closed);
+}
+
+/*
+ * A row of one stream may join sessions of another.  So sessions of several streams
+ * are open as long as they are for one of them.
+ */
+void
+se_batch_read_others(SeIngest *ingest, SeViewTarget *target)
+{
+	ListCell   *lc;
+
+	target->others_closed = DT_NOEND;
+	if (!target->view->serial)
+		return;
+	foreach(lc, target->view->streams)
+	{
+		SeStream   *stream;
+		Interval   *lateness;
+		TimestampTz closed;
+
+		if (lfirst_oid(lc) == ingest->stream->relid)
+			continue;
+		stream = se_catalog_get_stream(lfirst_oid(lc), true);
+		if (stream == NULL)
+			continue;			/* being dropped, and the view with it */
+		lateness = target->view->allowed_lateness ?
+			target->view->allowed_lateness : stream->allowed_lateness;
+		closed = before(se_watermark_next(stream), se_window_duration(lateness));
+		target->others_closed = Min(target->others_closed, closed);
+	}
 }
 
 static void
@@ -47,7 +85,8 @@ apply_view(SeIngest *ingest, SeViewTarget *target, int low, int high)
 	/* then nothing has to look for late rows */
 	range.in_time = ingest->min_event_time >= closed;
 	target->groups += se_state_apply(target->state, &range, closed,
-									 ingest->alone, &target->late_rows);
+									 ingest->alone && list_length(target->view->streams) == 1,
+									 &target->late_rows);
 	target->rows += range.n;
 	target->elapsed_us += se_clock_us() - start;
 }

@@ -403,6 +403,18 @@ make_kept(const SeViewRequest *request, const SeSplit *split,
 }
 
 List *
+se_plan_list_values(SeQuery *sq, const SeSplit *split)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, split->distinct)
+		result = lappend(result,
+						 se_plan_deparse_delta(sq, ((SeDistinctSet *) lfirst(lc))->values));
+	return result;
+}
+
+List *
 se_plan_make_distinct(const SeViewRequest *request, SeQuery *sq,
 					  SeSplit *split, Oid state)
 {

@@ -346,23 +346,30 @@ late_sql(SeQuery *sq, SeSplit *split, Node *ts)
 
 /* The column itself, so that a batch knows the least of it. */
 static bool
-is_event_time(const SeQuery *sq, Node *ts)
+is_event_time(SeQuery *sq, Node *ts)
 {
 	SeStream   *stream = se_catalog_get_stream(sq->stream, false);
-	Var		   *var = (Var *) ts;
 
-	return IsA(var, Var) && stream->event_time != NULL &&
-		list_length(sq->stream_path) == 1 && var->varno == sq->stream_index &&
-		var->varattno == get_attnum(sq->stream, stream->event_time);
+	return stream->event_time != NULL &&
+		se_plan_is_batch_column(sq, ts, get_attnum(sq->stream,
+												   stream->event_time));
 }
 
 void
 se_plan_drop_late(SeQuery *sq, SeSplit *split, SeViewPlan *plan)
 {
 	Node	   *ts = se_plan_window_time(sq);
+	ListCell   *lc;
 
-	plan->late_sql = late_sql(sq, split, ts);
-	plan->by_event_time = is_event_time(sq, ts);
+	foreach(lc, plan->sources)
+	{
+		SeSource   *source = lfirst(lc);
+
+		sq->stream = source->stream;
+		source->late_sql = late_sql(sq, split, ts);
+		source->by_event_time = is_event_time(sq, ts);
+	}
+	sq->stream = linitial_oid(sq->streams);
 	if (se_plan_has_sessions(sq))
 		return;					/* the merge knows which rows are late */
 	if (sq->window.panes != NULL)
@@ -379,22 +386,44 @@ regclass_literal(Oid relid)
 					quote_literal_cstr(se_sql_name(relid)));
 }
 
+/* Of all streams: a window may still take rows of the one that is behind. */
 char *
 se_plan_closed_condition(const SeQuery *sq, const SeViewRequest *request,
 						 Oid state, const char *window_end)
 {
 	Oid			type = exprType(se_plan_window_time(sq));
-	Interval	lateness = {.time = request->lateness_us};
-	char	   *name = regclass_literal(sq->stream);
-	char	   *watermark;
+	StringInfoData buf;
+	ListCell   *lc;
 
-	if (request->close_on_idle)
-		name = psprintf("%s, %s", name, regclass_literal(state));
-	watermark = psprintf("(SELECT stream.watermark(%s))", name);
-	if (type == TIMESTAMPOID)
-		watermark = psprintf("pg_catalog.timezone('UTC', %s)", watermark);
-	return psprintf("%s + %s <= %s", window_end,
-					se_plan_interval_literal(&lateness), watermark);
+	initStringInfo(&buf);
+	foreach(lc, request->streams)
+	{
+		const SeRequestStream *stream = lfirst(lc);
+		Interval	lateness = {.time = stream->lateness_us};
+		char	   *name = regclass_literal(stream->relid);
+		char	   *watermark;
+
+		if (request->close_on_idle)
+			name = psprintf("%s, %s", name, regclass_literal(state));
+		watermark = psprintf("(SELECT stream.watermark(%s))", name);
+		if (type == TIMESTAMPOID)
+			watermark = psprintf("pg_catalog.timezone('UTC', %s)", watermark);
+		appendStringInfo(&buf, "%s%s + %s <= %s", buf.len > 0 ? " AND " : "",
+						 window_end, se_plan_interval_literal(&lateness),
+						 watermark);
+	}
+	return buf.data;
+}
+
+Oid
+se_plan_without_watermark(const SeViewRequest *request)
+{
+	ListCell   *lc;
+
+	foreach(lc, request->streams)
+		if (!((SeRequestStream *) lfirst(lc))->watermark)
+			return ((SeRequestStream *) lfirst(lc))->relid;
+	return InvalidOid;
 }
 
 /* ---- the table of late rows ---- */
@@ -408,8 +437,9 @@ se_plan_make_late_rows(const SeViewRequest *request, const SeQuery *sq,
 
 	se_sql_execute(psprintf("CREATE TABLE %s (\"partition\" integer NOT NULL, \"offset\" bigint NOT NULL, "
 							 "event_time %s NOT NULL, window_start %s NOT NULL, window_end %s NOT NULL, "
-							 "closed_to timestamptz NOT NULL, \"row\" jsonb NOT NULL, arrived_at timestamptz NOT NULL) USING heap",
+							 "closed_to timestamptz NOT NULL, \"row\" jsonb NOT NULL, arrived_at timestamptz NOT NULL%s) USING heap",
 							 quote_qualified_identifier(request->schema, name),
-							 time, time, time));
+							 time, time, time,
+							 list_length(sq->streams) > 1 ? ", stream regclass NOT NULL" : ""));
 	return se_plan_attach_table(request, name, state);
 }

@@ -14,6 +14,14 @@
 
 #include "nodes/parsenodes.h"
 
+/* What a view goes by of a stream that it reads. */
+typedef struct SeRequestStream
+{
+	Oid			relid;
+	bool		watermark;		/* it has one */
+	int64		lateness_us;	/* how long windows stay open for its rows */
+} SeRequestStream;
+
 typedef struct SeViewRequest
 {
 	const char *schema;			/* where the view and its state go */
@@ -22,30 +30,29 @@ typedef struct SeViewRequest
 	bool		append;			/* show windows when they are closed */
 	bool		close_on_idle;	/* the last windows, too */
 	bool		keep_late;		/* late rows, else they are counted */
-	bool		watermark;		/* the stream has one */
-	int64		lateness_us;	/* how long windows stay open */
+	List	   *streams;		/* of SeRequestStream, as se_plan_find_streams
+								 * has them */
+	bool		watermark;		/* all of them have one */
+	int64		lateness_us;	/* how long the last windows stay open */
 	int64		ttl_us;			/* how long groups stay; -1: for ever */
 } SeViewRequest;
 
 typedef struct SeViewPlan
 {
-	Oid			stream;			/* relid of the stream in its FROM */
+	List	   *sources;		/* of SeSource: its streams */
 	Oid			state;			/* relid of the state table made */
 	Oid			view;			/* relid of the view made */
 	Interval   *partition_span; /* as in SeView */
 	Interval   *window_reach;
-	bool		by_event_time;	/* the window is over the event time column */
 	bool		serial;			/* merges of two workers would clash */
 	Oid			late_rows;		/* relid of the table of late rows, or none */
 	char	   *ends_sql;		/* the end of the last window; or NULL */
-	char	   *late_sql;		/* reads SE_BATCH_NAME; NULL: no row is late */
-	char	   *delta_sql;		/* reads SE_BATCH_NAME */
 	char	   *merge_sql;		/* reads SE_DELTA_NAME */
-	List	   *distinct;		/* of SeDistinct */
+	List	   *distinct;		/* of SeDistinct, of the first source */
 } SeViewPlan;
 
-/* The stream that a query reads; refuses a query that has none or several. */
-extern Oid	se_plan_find_stream(const char *query);
+/* The streams that a query reads; refuses a query that has none. */
+extern List *se_plan_find_streams(const char *query);
 
 /*
  * Analyses, refuses or creates: state table, its unique index and the view.
@@ -57,9 +64,9 @@ extern SeViewPlan *se_plan_create_view(const SeViewRequest *request);
 
 /*
  * replace.c: the view's expressions made anew over the state that it has;
- * refuses a query that needs another state.  Of old, stream, state, view,
- * serial and delta_sql are read.  Runs as the current user, who owns the view and has
- * locked it.  Its OID stays.
+ * refuses a query that needs another state.  Of old, sources, state, view,
+ * serial and distinct are read.  Runs as the current user, who owns the view and
+ * has locked it.  Its OID stays.
  */
 extern void se_plan_replace_view(const SeViewRequest *request,
 								 const SeViewPlan *old);

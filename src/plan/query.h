@@ -29,15 +29,25 @@ typedef struct SeWindow
 	Interval	pane;			/* their size, if they are tumble's */
 } SeWindow;
 
+/* A place where a query reads a stream. */
+typedef struct SePlace
+{
+	Oid			stream;
+	Query	   *query;			/* has it in FROM */
+	Index		index;			/* in the range table of that */
+} SePlace;
+
 /* The user's query, analysed in his search_path, not rewritten. */
 typedef struct SeQuery
 {
 	const char *text;
 	Query	   *query;
-	Oid			stream;			/* InvalidOid: not looked for yet */
-	List	   *stream_path;	/* the query that has it in FROM, and those
-								 * around it up to query */
-	Index		stream_index;	/* its place in the first one's range table */
+	List	   *streams;		/* relids; NIL: not looked for yet */
+	List	   *places;			/* of SePlace: one, or those in UNION ALL */
+	List	   *stream_path;	/* queries with a stream in FROM, and those
+								 * around them up to query */
+	Oid			stream;			/* of streams: the batch that queries are
+								 * written for, at first the first's */
 	SeWindow	window;
 } SeQuery;
 
@@ -102,13 +112,25 @@ extern SeQuery *se_plan_take_apart(const SeViewRequest *request,
 extern void se_plan_error_text(ErrorContextCallback *callback,
 							   const char *text);
 
-/* place.c: finds the stream; refuses a query where it is elsewhere or twice */
-extern void se_plan_find_place(SeQuery *sq);
-/* The stream's entry in the FROM of a copy of the query. */
-extern RangeTblEntry *se_plan_stream_entry(SeQuery *sq, Query *query);
-/* A column of the batch, for the select list of a copy of the query. */
-extern Node *se_plan_batch_column(SeQuery *sq, Query *query, Var *column);
+/* place.c: finds the streams; refuses a query where one is elsewhere or twice */
+extern void se_plan_find_places(SeQuery *sq);
+/* Of SePlace: the same in a copy of the query. */
+extern List *se_plan_list_places(SeQuery *sq, Query *query);
 extern void se_plan_refuse_hidden_streams(SeQuery *sq);
+
+/* batch.c: sq->stream's batch in a copy of the query */
+extern void se_plan_put_batch(SeQuery *sq, Query *query);
+/* Its column for the select list; NULL in rows of other streams. */
+extern Node *se_plan_batch_column(SeQuery *sq, Query *query, Var *column);
+/* The same of all streams: their attnos, in the order of sq->streams. */
+extern Node *se_plan_batch_columns(SeQuery *sq, Query *query, Var *like,
+								   List *attnos);
+/* Is that, in all of the batch's rows, this column and nothing else? */
+extern bool se_plan_is_batch_column(SeQuery *sq, Node *expr, AttrNumber attno);
+/* For place.c: the query behind an entry of FROM; see there. */
+extern List *se_plan_enter(List *levels, const RangeTblEntry *rte);
+/* The RangeTblRefs of a tree of set operations. */
+extern List *se_plan_list_branches(Node *operation);
 
 /* refuse.c */
 extern void se_plan_refuse_shape(SeQuery *sq);
@@ -150,6 +172,8 @@ extern void se_plan_use_distinct(const SeQuery *sq,
 /* Makes their tables; returns the SeDistincts for the catalog. */
 extern List *se_plan_make_distinct(const SeViewRequest *request, SeQuery *sq,
 								   SeSplit *split, Oid state);
+/* The values_sql of these for the batches of sq->stream. */
+extern List *se_plan_list_values(SeQuery *sq, const SeSplit *split);
 /* The number of its set in split->distinct, or 0. */
 extern int	se_plan_distinct_set(const SeSplit *split, const SeState *state);
 /* Is that what a delta has in the place of an aggregate with DISTINCT? */
@@ -245,8 +269,10 @@ extern Node *se_plan_closed_to_expr(Oid type);
 extern Node *se_plan_in_time_expr(const SeQuery *sq, Node *ts);
 /* Is one of the window's bounds a group key? */
 extern bool se_plan_is_windowed(const SeQuery *sq, const SeSplit *split);
-/* Lets the delta leave rows out that come late; fills plan->late_sql. */
+/* Lets the delta leave rows out that come late; fills the sources' late_sql. */
 extern void se_plan_drop_late(SeQuery *sq, SeSplit *split, SeViewPlan *plan);
+/* One of the streams that has none, or InvalidOid. */
+extern Oid	se_plan_without_watermark(const SeViewRequest *request);
 /* True in SQL when the window that ends there is closed. */
 extern char *se_plan_closed_condition(const SeQuery *sq,
 									  const SeViewRequest *request,

@@ -331,39 +331,11 @@ se_plan_group_by(Query *query, TargetEntry *tle)
 	return clause;
 }
 
-/* What the deparser knows of the batch's columns beyond the stream's. */
-static void
-add_batch_columns(RangeTblEntry *rte, Oid stream)
-{
-	TupleDesc	desc = se_catalog_batch_type(stream);
-	int			known = list_length(rte->eref->colnames);
-
-	rte->eref->colnames = list_copy(rte->eref->colnames);
-	for (int i = known; i < desc->natts; i++)
-		rte->eref->colnames =
-			lappend(rte->eref->colnames,
-					makeString(pstrdup(NameStr(TupleDescAttr(desc, i)->attname))));
-}
-
-/*
- * Writes the delta query down with the batch in the stream's place.  Its
- * columns keep their names: the batch has the alias that the stream had, or
- * the stream's own name.  To the deparser the batch is a WITH query, whose
- * name it writes unqualified, too; it does not know ephemeral relations.
- */
+/* Writes the delta query down with the batch in the stream's place. */
 char *
 se_plan_deparse_delta(SeQuery *sq, Query *delta)
 {
-	RangeTblEntry *rte;
-
 	delta = copyObject(delta);
-	rte = se_plan_stream_entry(sq, delta);
-	if (rte->alias == NULL)
-		rte->alias = makeAlias(rte->eref->aliasname, NIL);
-	add_batch_columns(rte, rte->relid);
-	rte->rtekind = RTE_CTE;
-	rte->ctename = SE_BATCH_NAME;
-	rte->relid = InvalidOid;
-	rte->inh = false;
+	se_plan_put_batch(sq, delta);
 	return pg_get_querydef(delta, false);
 }

@@ -13,11 +13,15 @@
  * whose groups join the others in se_delta.  A value that another worker is
  * about to insert is waited for, so one of the two counts it.  Every worker goes
  * through these tables in the same order and comes to the state table last, in
- * the order of the keys everywhere: they never wait in a ring.
+ * the order of the keys everywhere: they never wait in a ring.  That holds for
+ * workers of several streams that a view reads, too: what they share are views,
+ * and each stream goes through its own in the order of their OIDs.
  *
  * The merge is an SPI plan, prepared for the row type that the delta query
  * yields.  Whoever merges holds SE_MERGE_LOCK of the state until the transaction
- * ends, shared with others; or for itself, and then merge.c may do it.
+ * ends, shared with others; or for itself, and then merge.c may do it.  The lock
+ * comes before the values of DISTINCT aggregates: who makes partitions for the state
+ * holds it, too, and may wait for these.
  *
  * All memory of a batch is in one context, reset when the batch is done or,
  * after an error, when the next one begins.
@@ -171,8 +175,11 @@ se_state_open(const SeView *view)
 	state->keep_late.relation = SE_LATE_NAME;
 	if (OidIsValid(view->late_rows))
 		state->keep_late.sql =
-			psprintf("INSERT INTO %s SELECT * FROM " SE_LATE_NAME,
-					 se_sql_name(view->late_rows));
+			psprintf("INSERT INTO %s SELECT *%s FROM " SE_LATE_NAME,
+					 se_sql_name(view->late_rows),
+					 list_length(view->streams) < 2 ? "" :
+					 psprintf(", %u::pg_catalog.oid::pg_catalog.regclass",
+							  view->stream));
 	state->callback.func = forget_plans;
 	state->callback.arg = state;
 	MemoryContextRegisterResetCallback(context, &state->callback);
@@ -429,6 +436,10 @@ run_delta(SeViewState *state, const SeRowRange *range, TimestampTz closed_to,
 
 	if (result > 0 && state->expiry)
 		se_expiry_make_partitions(state->expiry, desc, rows);
+	/* whoever waits for our values must not be what the merge would wait for */
+	if (result > 0 && state->n_distinct > 0)
+		LockDatabaseObject(RelationRelationId, state->relid, SE_MERGE_LOCK,
+						   ShareLock);
 	for (int i = 0; i < state->n_distinct; i++)
 		run_distinct(state, &state->distinct[i], range, closed_to, desc, rows);
 	if (result > 0)

@@ -16,10 +16,10 @@ def write(case):
     feed.watermarks(case)
     checks = 0
     offsets = {}
-    closed_to = None
+    closed_to = {stream: None for stream in case.streams}
     for number, batch in enumerate(case.batches):
         if batch.rows:
-            closed_to = batch.closed_to
+            closed_to[batch.stream] = batch.closed_to
         lines += [feed.create_view(i, query) for i, query in enumerate(case.queries)
                   if query.since == number]
         lines.append(feed.silence(batch))
@@ -37,7 +37,7 @@ def write(case):
             lines.append("\\o")
             for i, query in enumerate(case.queries):
                 if query.since <= number:
-                    compared, n = oracle.checks(i, query, closed_to)
+                    compared, n = oracle.checks(i, query, feed.least([closed_to[s] for s in query.streams()]))
                     lines += compared
                     checks += n
             lines.append("\\o /dev/null")
