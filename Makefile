@@ -58,7 +58,7 @@ sql/stream_ext--$(EXTVERSION).sql: sql/stream_ext.sql
 EXTRA_CLEAN = sql/stream_ext--$(EXTVERSION).sql
 
 # Seconds of fuzzing, divided among the decoders.
-FUZZ_SECONDS ?= 60
+FUZZ_SECONDS ?= 180
 
 .PHONY: bench fuzz-check
 bench:

@@ -121,7 +121,7 @@ event_backlog_time(uint64_t seed, uint64_t i, double rate)
 }
 
 size_t
-event_write(uint64_t seed, uint64_t i, int64_t time_ms, char *buf,
+event_write(uint64_t seed, uint64_t i, int64_t time_ms, int ads, char *buf,
 			Event *event)
 {
 	static const char *const types[] = {"view", "click", "purchase"};
@@ -133,7 +133,7 @@ event_write(uint64_t seed, uint64_t i, int64_t time_ms, char *buf,
 	Writer		w = {buf};
 
 	event->time_ms = time_ms;
-	event->ad_id = 1 + c % EVENT_ADS;
+	event->ad_id = 1 + (c & 0xFFFFFFFF) % ads;
 	event->cents = 1 + (c >> 40) % 20000;
 	event->view = type == 0;
 

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define EVENT_MAX_BYTES 320
-#define EVENT_ADS 1000
+#define EVENT_ADS 1000			/* unless load is told otherwise */
 #define EVENT_WINDOW_MS 10000
 
 /* 2024-03-01 00:00:00 UTC, the event time of the first event of a backlog */
@@ -31,8 +31,8 @@ typedef struct Event
 /* Event time of number i when rate events happen a second, a little disordered */
 extern int64_t event_backlog_time(uint64_t seed, uint64_t i, double rate);
 
-/* Writes event i to buf, tells what is in it, returns its length */
-extern size_t event_write(uint64_t seed, uint64_t i, int64_t time_ms,
+/* Writes event i, of one of the ads, to buf, tells what is in it, returns its length */
+extern size_t event_write(uint64_t seed, uint64_t i, int64_t time_ms, int ads,
 						  char *buf, Event *event);
 
 #endif

@@ -6,13 +6,16 @@ bench.
 """
 
 import contextlib
+import datetime
 import filecmp
 import os
 import re
 import subprocess
 import sys
+import threading
 import time
 
+import confluent_kafka
 import psycopg
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -49,6 +52,31 @@ SELECT window_start, window_end, ad_id, count(*) AS events,
 FROM clicks, {window}
 WHERE event_type = 'view'
 GROUP BY window_start, window_end, ad_id"""
+
+GROUPS_VIEW = """
+SELECT ad_id, count(*) AS events, sum(price) AS total
+FROM clicks WHERE event_type = 'view' GROUP BY ad_id"""
+
+GROUPS_RESULT = """
+COPY (SELECT 1709251200, ad_id, events / 2, (total * 50)::bigint
+      FROM {view} ORDER BY 2) TO STDOUT"""
+
+# Windows that close together, and a view on what they say then.
+CLOSING_VIEW = """
+SELECT w.window_start, w.window_end, ad_id, count(*) AS events
+FROM clicks, stream.tumble(event_time, '1 hour') w
+GROUP BY 1, 2, 3"""
+
+CLOSED_VIEW = """
+SELECT c.ad_id % 1000 AS shelf, w.window_start, count(*) AS ads,
+       sum(c.events) AS events
+FROM closing_view c, stream.tumble(c.window_start, '1 day') w
+GROUP BY 1, 2"""
+
+NEW_GROUPS_VIEW = """
+SELECT w.window_start, user_id, count(*) AS events, sum(price) AS total
+FROM clicks, stream.tumble(event_time, '10 s') w
+GROUP BY 1, 2"""
 
 RESULT = """
 COPY (SELECT extract(epoch FROM window_start)::bigint, ad_id, events,
@@ -100,6 +128,35 @@ def private_kb(pid):
     return int(match.group(1)) if match else 0  # it has just ended
 
 
+class Trickle:
+    """Events of now at a rate, to all partitions in turn, until stop()."""
+
+    def __init__(self, brokers, topic, partitions, rate):
+        self.producer = confluent_kafka.Producer(
+            {"bootstrap.servers": brokers, "linger.ms": 2})
+        self.topic, self.partitions, self.rate = topic, partitions, rate
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        start, sent = time.monotonic(), 0
+        while not self.stopping.wait(0.01):
+            now = datetime.datetime.now(datetime.timezone.utc).isoformat()
+            value = ('{"user_id":"u","ad_id":1,"event_type":"view",'
+                     f'"price":1.00,"event_time":"{now}"}}')
+            while sent < (time.monotonic() - start) * self.rate:
+                self.producer.produce(self.topic, value,
+                                      partition=sent % self.partitions)
+                sent += 1
+            self.producer.poll(0)
+        self.producer.flush()
+
+    def stop(self):
+        self.stopping.set()
+        self.thread.join()
+
+
 class Lab:
     def __init__(self, directory, brokers):
         self.dir = directory
@@ -128,12 +185,12 @@ class Lab:
         self.topics += 1
         return f"bench{int(time.time())}x{self.topics}"
 
-    def backlog(self, events, partitions):
+    def backlog(self, events, partitions, *options):
         """A topic with that many events and the file of the expected result."""
         topic = self.new_topic()
         expected = self.path(topic + ".tsv")
         self.program("load", "-b", self.brokers, "-t", topic, "-n", events,
-                     "-p", partitions, "-o", expected)
+                     "-p", partitions, "-o", expected, *options)
         return topic, expected
 
     def check(self, got, expected, who):
@@ -224,10 +281,10 @@ class Lab:
                 "cpu_us": cpu_seconds(pid) * 1e6 / events,
                 "private_kb": memory}
 
-    def check_view(self, view, expected):
+    def check_view(self, view, expected, result=RESULT):
         got = self.path(view + ".tsv")
         with open(got, "wb") as f, self.app.cursor() as cursor:
-            with cursor.copy(RESULT.format(view=view)) as copy:
+            with cursor.copy(result.format(view=view)) as copy:
                 for chunk in copy:
                     f.write(chunk)
         self.check(got, expected, view)
@@ -259,6 +316,103 @@ class Lab:
                 raise WrongResult(f"{operator}: {got} events counted, not"
                                   f" {wanted * times}")
         return result
+
+    def groups_run(self, topic, expected, events):
+        """A backlog into a view without a window, twice: groups that are new,
+        then the same ones again."""
+        self.admin.execute("CHECKPOINT")
+        with self.stream(topic, ["groups_view"], query=GROUPS_VIEW):
+            new = self.run_backlog(events, timeout=1800)
+            self.app.execute("SELECT stream.pause('clicks')")
+            self.app.execute("SELECT stream.seek('clicks', '\"earliest\"')")
+            self.admin.execute("CHECKPOINT")
+            again = self.run_backlog(events, timeout=1800)
+            self.check_view("groups_view", expected, GROUPS_RESULT)
+        return new, again
+
+    def closing_run(self, groups):
+        """A window of so many groups closes under a load of 10,000 events/s.
+
+        Returns the seconds until a view on it has its rows, counted from the
+        moment at which the watermark passes the window, and the longest batch
+        of that time in ms.
+        """
+        events = 3 * groups
+        topic, expected = self.backlog(events, 4, "-a", groups, "-e", 2000,
+                                       "-w", 3_600_000)
+        with self.stream(topic, []):
+            self.app.execute("SELECT stream.create_view('closing_view', %s,"
+                             " emit => 'append')", (CLOSING_VIEW,))
+            self.app.execute("SELECT stream.create_view('closed_view', %s)",
+                             (CLOSED_VIEW,))
+            self.run_backlog(events)
+            load = Trickle(self.brokers, topic, 4, 10_000)
+            try:
+                return self.watch_closing(events)
+            finally:
+                load.stop()
+
+    def watch_closing(self, events, timeout=120):
+        """Looks every few ms, until a second after all is there."""
+        longest, passed, done = 0, None, None
+        start = time.monotonic()
+        while done is None or time.monotonic() < done + 1:
+            batch_ms, closes, counted = self.app.execute(
+                "SELECT batch_ms, stream.watermark('clicks') >= '2024-03-02',"
+                " (SELECT sum(events) FROM closed_view"
+                "  WHERE window_start = '2024-03-01 00:00+00')"
+                " FROM stream.status").fetchone()
+            now = time.monotonic()
+            longest = max(longest, batch_ms or 0)
+            if closes and passed is None:
+                passed = now
+            if counted == events and done is None:
+                done = now
+            if now - start > timeout:
+                raise WrongResult(f"closing: {counted} of {events} events;"
+                                  f" {self.error()}")
+            time.sleep(0.003)
+        return {"seconds": done - passed, "longest_ms": longest}
+
+    def new_groups_run(self, rate, minutes):
+        """Every event is a group of its own; figures of each minute."""
+        topic, events = self.new_topic(), rate * 60 * minutes
+        load = subprocess.Popen(
+            [self.path("load"), "-b", self.brokers, "-t", topic, "-n",
+             str(events), "-r", str(rate), "-k",
+             str(max(1, rate * BURST_MS // 1000))],
+            stdout=subprocess.PIPE, text=True)
+        load.stdout.readline()
+        result = []
+        try:
+            with self.stream(topic, []):
+                self.app.execute(
+                    "SELECT stream.create_view('new_groups_view', %s,"
+                    " state_ttl => '30 s')", (NEW_GROUPS_VIEW,))
+                self.app.execute("SELECT stream.resume('clicks')")
+                time.sleep(5)
+                before, pid = self.progress()
+                cpu, start = cpu_seconds(pid), time.monotonic()
+                for minute in range(minutes - 1):
+                    time.sleep(max(0, start + 60 - time.monotonic()))
+                    (done, pid), now = self.progress(), time.monotonic()
+                    used = cpu_seconds(pid)
+                    result.append({
+                        "events": int(done - before), "seconds": now - start,
+                        "cpu_us": (used - cpu) * 1e6 / float(done - before),
+                        "private_kb": private_kb(pid)})
+                    yield result[-1]
+                    before, cpu, start = done, used, now
+                if load.wait() != 0:
+                    raise WrongResult("load failed")
+                deadline = time.monotonic() + 60
+                while self.progress()[0] < events:
+                    if time.monotonic() > deadline:
+                        raise WrongResult(f"{events} events are too many;"
+                                          f" {self.error()}")
+                    time.sleep(0.1)
+        finally:
+            load.kill()
 
     # ---- latency
 

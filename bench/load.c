@@ -44,6 +44,8 @@ typedef struct Load
 	uint64_t	burst;			/* events in a row to one partition */
 	double		rate;			/* events a second, 0: a backlog */
 	double		event_rate;		/* events per second of event time */
+	int			ads;
+	int64_t		window_ms;		/* of the expected aggregate */
 	rd_kafka_t *producer;
 	rd_kafka_topic_t *handle;
 	Group	   *groups;
@@ -150,12 +152,13 @@ produce(Load *load, uint64_t i, int64_t time_ms)
 {
 	char		buf[EVENT_MAX_BYTES];
 	Event		event;
-	size_t		length = event_write(load->seed, i, time_ms, buf, &event);
+	size_t		length = event_write(load->seed, i, time_ms, load->ads, buf,
+										 &event);
 
 	if (load->groups != NULL && event.view)
 	{
-		int64_t		window = (time_ms - EVENT_EPOCH_MS) / EVENT_WINDOW_MS;
-		Group	   *group = &load->groups[window * EVENT_ADS +
+		int64_t		window = (time_ms - EVENT_EPOCH_MS) / load->window_ms;
+		Group	   *group = &load->groups[window * load->ads +
 										  event.ad_id - 1];
 
 		group->count++;
@@ -210,12 +213,12 @@ write_result(const Load *load)
 
 	if (f == NULL)
 		die(load->result_path, strerror(errno));
-	for (int64_t i = 0; i < load->windows * EVENT_ADS; i++)
+	for (int64_t i = 0; i < load->windows * load->ads; i++)
 		if (load->groups[i].count > 0)
 			fprintf(f, "%lld\t%d\t%lld\t%lld\n",
-					(long long) (EVENT_EPOCH_MS / 1000 + i / EVENT_ADS *
-								 (EVENT_WINDOW_MS / 1000)),
-					(int) (i % EVENT_ADS) + 1,
+					(long long) (EVENT_EPOCH_MS + i / load->ads *
+								 load->window_ms) / 1000,
+					(int) (i % load->ads) + 1,
 					(long long) load->groups[i].count,
 					(long long) load->groups[i].cents);
 	if (fclose(f) != 0)
@@ -239,7 +242,9 @@ usage(void)
 	fprintf(stderr,
 			"usage: load -b BROKERS -t TOPIC -n EVENTS [-p PARTITIONS]"
 			" [-s SEED]\n"
-			"            [-e EVENT_RATE] [-o EXPECTED_TSV]      a backlog\n"
+			"            [-e EVENT_RATE] [-a ADS] [-w WINDOW_MS]"
+			" [-o EXPECTED_TSV]\n"
+			"                                                   a backlog\n"
 			"            -r RATE [-k BURST] [-l SENT_TIMES]     paced\n");
 	exit(2);
 }
@@ -249,7 +254,7 @@ parse_options(Load *load, int argc, char **argv)
 {
 	int			option;
 
-	while ((option = getopt(argc, argv, "b:t:n:p:s:e:o:r:k:l:")) != -1)
+	while ((option = getopt(argc, argv, "b:t:n:p:s:e:a:w:o:r:k:l:")) != -1)
 		switch (option)
 		{
 			case 'b':
@@ -270,6 +275,12 @@ parse_options(Load *load, int argc, char **argv)
 			case 'e':
 				load->event_rate = atof(optarg);
 				break;
+			case 'a':
+				load->ads = atoi(optarg);
+				break;
+			case 'w':
+				load->window_ms = strtoll(optarg, NULL, 10);
+				break;
 			case 'o':
 				load->result_path = optarg;
 				break;
@@ -287,6 +298,7 @@ parse_options(Load *load, int argc, char **argv)
 		}
 	if (load->brokers == NULL || load->topic == NULL || load->events == 0 ||
 		load->partitions < 1 || load->burst < 1 || load->event_rate <= 0 ||
+		load->ads < 1 || load->window_ms < 1000 ||
 		optind < argc)
 		usage();
 }
@@ -294,7 +306,8 @@ parse_options(Load *load, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-	Load		load = {.partitions = 4, .burst = 1, .seed = 1, .event_rate = 10000};
+	Load		load = {.partitions = 4, .burst = 1, .seed = 1, .event_rate = 10000,
+		.ads = EVENT_ADS, .window_ms = EVENT_WINDOW_MS};
 	int64_t		start;
 
 	parse_options(&load, argc, argv);
@@ -303,8 +316,8 @@ main(int argc, char **argv)
 	else
 	{
 		load.windows = (int64_t) (load.events / load.event_rate * 1000 /
-								  EVENT_WINDOW_MS) + 2;
-		load.groups = allocate(load.windows * EVENT_ADS, sizeof(Group));
+								  load.window_ms) + 2;
+		load.groups = allocate(load.windows * load.ads, sizeof(Group));
 	}
 	connect_producer(&load);
 	create_topic(&load);

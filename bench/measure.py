@@ -13,6 +13,7 @@ from lab import HERE, Lab, WrongResult
 
 ALL = ["throughput", "unstaged", "views", "latency", "idle", "memory"]
 OPERATORS = ["hop", "cumulate", "session", "distinct", "hll"]
+STATES = ["groups", "closing", "newgroups"]
 RATE = 10_000
 HISTORY = os.path.join(HERE, "..", "docs", "benchmarks.md")
 
@@ -49,6 +50,8 @@ def parse_arguments():
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--only", default=",".join(ALL))
     parser.add_argument("--rate", type=int, default=RATE)
+    parser.add_argument("--groups", type=int, default=10_000_000)
+    parser.add_argument("--minutes", type=int, default=10)
     parser.add_argument("--no-history", action="store_true")
     parser.add_argument("--keep", action="store_true")
     arguments = parser.parse_args()
@@ -57,9 +60,9 @@ def parse_arguments():
     arguments.rounds = arguments.rounds or (2 if arguments.quick else 3)
     arguments.only = arguments.only.split(",")
     for name in arguments.only:
-        if name not in ALL + OPERATORS:
+        if name not in ALL + OPERATORS + STATES:
             parser.error(f'no figure "{name}"; there are'
-                         f' {", ".join(ALL + OPERATORS)}')
+                         f' {", ".join(ALL + OPERATORS + STATES)}')
     return arguments
 
 
@@ -149,6 +152,44 @@ def backlog_figures(lab, arguments, figures, notes):
             run["private_kb"] for run in runs["on"]) / 1024
 
 
+def groups_figures(lab, arguments, figures):
+    """A view without a window, by few keys and by many."""
+    runs = {}
+    for ads in (1000, arguments.groups):
+        events = 3 * arguments.groups
+        say(f"filling a topic with {events} events of {ads} ads")
+        # no window: all of event time is one
+        topic, expected = lab.backlog(events, 4, "-a", ads, "-w", 10 ** 12)
+        runs[ads] = lab.groups_run(topic, expected, events)
+        for what, run in zip(("new", "again"), runs[ads]):
+            show(f"{ads} groups, {what}", run)
+    few, many = runs.values()
+    figures["throughput of 10 M new groups / 1000"] = rate(many[0]) / rate(few[0])
+    figures["throughput of 10 M old groups / 1000"] = rate(many[1]) / rate(few[1])
+    figures["memory, 10 M groups, MB"] = max(
+        run["private_kb"] for run in many) / 1024
+
+
+def closing_figures(lab, arguments, figures):
+    groups = min(arguments.groups, 1_000_000)
+    say(f"a window of {groups} groups")
+    run = lab.closing_run(groups)
+    figures["closing 1 M rows for the next view, s"] = run["seconds"]
+    figures["longest batch meanwhile, ms"] = run["longest_ms"]
+
+
+def new_groups_figures(lab, arguments, figures):
+    say(f"100000 new groups a second for {arguments.minutes} minutes")
+    runs = []
+    for run in lab.new_groups_run(100_000, arguments.minutes):
+        runs.append(run)
+        show(f"minute {len(runs)}", run)
+    # the first minute has no old windows yet that leave
+    figures["new groups, CPU of last minute / second"] = (
+        cpu(runs[-1]) / cpu(runs[1]))
+    figures["new groups, k/s in the last minute"] = rate(runs[-1]) / 1000
+
+
 def memory_figures(lab, arguments, figures):
     say("48 partitions")
     topic, expected = lab.backlog(arguments.events, 48)
@@ -175,21 +216,32 @@ def latency_figures(lab, arguments, figures, notes):
         figures["idle, % of a core"] = run["idle_percent"]
 
 
+STATE_TARGETS = {
+    "throughput of 10 M new groups / 1000": (">=", 0.5, 0.7),
+    "throughput of 10 M old groups / 1000": (">=", 0.5, 0.7),
+    "memory, 10 M groups, MB": ("<=", 256, 128),
+    "closing 1 M rows for the next view, s": ("<=", 5, 2),
+    "longest batch meanwhile, ms": ("<=", 200, 50),
+    "new groups, CPU of last minute / second": ("<=", 1.2, 1.1),
+    "new groups, k/s in the last minute": (">=", 98, 99),
+}
+
+
 def meets(value, direction, target):
     return value >= target if direction == ">=" else (
         value <= target if direction == "<=" else value < target)
 
 
 def print_table(figures):
-    say(f"\n{'figure':<38}{'measured':>10}{'target':>12}{'and then':>10}")
+    say(f"\n{'figure':<41}{'measured':>10}{'target':>12}{'and then':>10}")
     for name, (direction, first, second) in {
-            **TARGETS, **OPERATOR_TARGETS}.items():
+            **TARGETS, **OPERATOR_TARGETS, **STATE_TARGETS}.items():
         if name in figures:
             value = figures[name]
             verdict = ("met, and the next" if meets(value, direction, second)
                        else "met" if meets(value, direction, first)
                        else "MISSED")
-            say(f"{name:<38}{value:>10.2f}{direction + ' ' + str(first):>12}"
+            say(f"{name:<41}{value:>10.2f}{direction + ' ' + str(first):>12}"
                 f"{second:>10}  {verdict}")
 
 
@@ -243,6 +295,12 @@ def main():
         memory_figures(lab, arguments, figures)
     if only & {"latency", "idle"}:
         latency_figures(lab, arguments, figures, notes)
+    if "groups" in only:
+        groups_figures(lab, arguments, figures)
+    if "closing" in only:
+        closing_figures(lab, arguments, figures)
+    if "newgroups" in only:
+        new_groups_figures(lab, arguments, figures)
     print_table(figures)
     if not arguments.no_history:
         append_history(lab, arguments, figures, notes, load)

@@ -72,3 +72,55 @@ CREATE EXTENSION stream_ext;
 DROP SCHEMA stream;
 DROP ROLE regress_squatter;
 CREATE EXTENSION stream_ext;
+
+-- tables of another version: nothing is read into them, and nothing is written
+SELECT stream.create_stream('s', 'k int');
+SELECT stream.create_view('counted', 'SELECT k, count(*) FROM s GROUP BY k');
+BEGIN;
+ALTER TABLE stream.catalog_partitions RENAME TO newer;
+ALTER TABLE stream.newer RENAME CONSTRAINT catalog_partitions_pkey TO newer_pkey;
+CREATE TABLE stream.catalog_partitions (stream oid, partition int,
+	CONSTRAINT catalog_partitions_pkey PRIMARY KEY (stream, partition));
+INSERT INTO stream.catalog_partitions SELECT 's'::regclass, -1;
+SELECT stream.ingest('s', '{"k": 1}');
+ROLLBACK;
+BEGIN;
+ALTER TABLE stream.catalog_distinct ADD COLUMN news text;
+SAVEPOINT a;
+SELECT stream.ingest('s', '{"k": 1}');
+ROLLBACK TO a;
+SELECT stream.create_view('more', 'SELECT count(DISTINCT k) FROM s');
+ROLLBACK TO a;
+DROP VIEW counted;
+ROLLBACK;
+SELECT stream.ingest('s', '{"k": 1}');
+SELECT * FROM counted;
+SELECT stream.drop('s', true);
+
+-- a stream that could not be looked for runs after the update
+CREATE SERVER kafka FOREIGN DATA WRAPPER stream_kafka OPTIONS ("bootstrap.servers" 'localhost:1');
+CREATE PROCEDURE wait_for_workers(wanted int) LANGUAGE plpgsql AS $$
+BEGIN
+	FOR i IN 1 .. 3000 LOOP
+		PERFORM pg_stat_clear_snapshot();
+		IF wanted = (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+					AND backend_type = 'stream_ext worker') THEN
+			RETURN;
+		END IF;
+		PERFORM pg_sleep(0.01);
+	END LOOP;
+	RAISE 'there were never % workers', wanted;
+END $$;
+SELECT stream.create_stream('s', 'k int', server => 'kafka', topic => 't');
+CALL wait_for_workers(1);
+SELECT stream.pause('s');
+CALL wait_for_workers(0);
+UPDATE stream.catalog_streams SET state = 'r';
+SET client_min_messages = warning;
+ALTER EXTENSION stream_ext UPDATE;
+RESET client_min_messages;
+CALL wait_for_workers(1);
+SELECT stream.drop('s', true);
+CALL wait_for_workers(0);
+DROP PROCEDURE wait_for_workers;
+DROP SERVER kafka;

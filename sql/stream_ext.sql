@@ -92,6 +92,18 @@ CREATE TABLE stream.catalog_distinct (
 );
 COMMENT ON TABLE stream.catalog_distinct IS 'arguments of DISTINCT aggregates in continuous views, and the tables that keep their values';
 
+CREATE TABLE stream.catalog_sources (
+	view regclass NOT NULL,
+	number integer NOT NULL,
+	stream regclass NOT NULL,
+	delta_sql text NOT NULL,
+	late_sql text,
+	by_event_time boolean NOT NULL,
+	values_sql text[] NOT NULL,
+	PRIMARY KEY (view, number)
+);
+COMMENT ON TABLE stream.catalog_sources IS 'streams of continuous views that read several: those behind the first, which is in catalog_views';
+
 CREATE TABLE stream.catalog_backfills (
 	view regclass NOT NULL,
 	partition integer NOT NULL,
@@ -115,6 +127,7 @@ SELECT pg_catalog.pg_extension_config_dump('stream.catalog_streams', '');
 SELECT pg_catalog.pg_extension_config_dump('stream.catalog_partitions', '');
 SELECT pg_catalog.pg_extension_config_dump('stream.catalog_views', '');
 SELECT pg_catalog.pg_extension_config_dump('stream.catalog_distinct', '');
+SELECT pg_catalog.pg_extension_config_dump('stream.catalog_sources', '');
 SELECT pg_catalog.pg_extension_config_dump('stream.catalog_backfills', '');
 SELECT pg_catalog.pg_extension_config_dump('stream.catalog_feeds', '');
 
@@ -328,7 +341,8 @@ COMMENT ON VIEW stream.partitions IS 'one row per partition of each stream: how 
 CREATE FUNCTION stream.get_views(
 	OUT name regclass, OUT kind text, OUT stream regclass, OUT state regclass,
 	OUT batch_ms double precision, OUT late_rows bigint, OUT errors bigint,
-	OUT query text, OUT backfill_lag bigint, OUT backfill_error text)
+	OUT query text, OUT backfill_lag bigint, OUT backfill_error text,
+	OUT streams regclass[])
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'se_sql_get_views'
 LANGUAGE C VOLATILE STRICT;
@@ -338,13 +352,13 @@ CREATE VIEW stream.views AS
 	SELECT name, kind, stream,
 		size.state_rows, size.state_bytes,
 		pg_catalog.round(batch_ms::numeric, 3) AS batch_ms,
-		late_rows, errors, query, backfill_lag, backfill_error
+		late_rows, errors, query, backfill_lag, backfill_error, streams
 	FROM stream.get_views(),
 		LATERAL (SELECT pg_catalog.sum(pg_catalog.pg_stat_get_live_tuples(t))::bigint AS state_rows,
 				pg_catalog.sum(pg_catalog.pg_total_relation_size(t))::bigint AS state_bytes
 			FROM (SELECT coalesce(leaf.relid, kept) FROM (SELECT state UNION ALL SELECT kept FROM stream.catalog_distinct WHERE view = name) AS of_view(kept)
 				LEFT JOIN LATERAL pg_catalog.pg_partition_tree(kept) AS leaf ON isleaf) AS tables(t)) AS size;
-COMMENT ON VIEW stream.views IS 'one row per continuous view: size of its state, time of its last batch, its query, what its backfill has yet to read';
+COMMENT ON VIEW stream.views IS 'one row per continuous view: size of its state, time of its last batch, its query, what its backfill has yet to read, all of its streams';
 
 CREATE FUNCTION stream.dashboard()
 RETURNS SETOF text
@@ -368,8 +382,8 @@ AS $$
 	SELECT format('%-24s %-24s %10s %10s %10s', 'view', 'stream', 'groups',
 		'size', 'batch ms')
 	UNION ALL
-	(SELECT format('%-24s %-24s %10s %10s %10s', name::text, stream::text,
-		state_rows, pg_size_pretty(state_bytes), round(batch_ms, 1))
+	(SELECT format('%-24s %-24s %10s %10s %10s', name::text,
+		array_to_string(streams, ', '), state_rows, pg_size_pretty(state_bytes), round(batch_ms, 1))
 	FROM stream.views
 	ORDER BY name::text)
 $$;

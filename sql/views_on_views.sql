@@ -131,6 +131,8 @@ INSERT INTO pairs VALUES
   ('hop_all', $$SELECT count(*) AS windows, sum(n) AS n, avg(total) AS average FROM hop$$),
   ('hop_tumble', $$SELECT w.window_start, k, count(*) AS windows, sum(n) AS n
     FROM hop h, stream.tumble(h.window_start, '2 min') w GROUP BY 1, 2$$),
+  ('hop_inner', $$WITH h AS (SELECT n * 2 AS n, window_start AS at FROM hop WHERE k > 0)
+    SELECT w.window_start, sum(n) AS n FROM h, stream.tumble(h.at, '2 min') w GROUP BY 1$$),
   ('hop_hop', $$SELECT w.window_start, w.window_end, count(*) AS windows, sum(n) AS n
     FROM hop h, stream.hop(h.window_end, '1 min', '3 min') w GROUP BY 1, 2$$),
   ('cumulate_trunc', $$SELECT date_trunc('minute', window_end) AS minute, count(DISTINCT k) AS ks, max(n) AS most
@@ -242,7 +244,11 @@ SELECT stream.create_view('x', 'SELECT count(*) FROM names WHERE k IN (SELECT k 
 SELECT stream.create_view('x', 'SELECT count(*) FROM (SELECT DISTINCT k FROM hop) h');
 SELECT stream.create_view('x', 'SELECT hop, count(*) FROM hop GROUP BY 1');
 SELECT stream.create_view('x', $$SELECT w.window_start, count(*) FROM hop h, stream.tumble(h.window_start + '1 s', '1 min') w GROUP BY 1$$);
-SELECT stream.create_view('x', $$SELECT w.window_start, count(*) FROM (SELECT * FROM hop) h, stream.tumble(h.window_start, '1 min') w GROUP BY 1$$);
+SELECT stream.create_view('x', $$SELECT w.window_start, count(*) FROM (SELECT window_start + '1 s' AS at FROM hop) h, stream.tumble(h.at, '1 min') w GROUP BY 1$$);
+SELECT stream.create_stream('s2', 'ts timestamptz, k int', event_time => 'ts', watermark_delay => '0');
+SELECT stream.create_view('united', $$SELECT window_end, count(*) AS n FROM (SELECT ts FROM s UNION ALL SELECT ts FROM s2) u, stream.tumble(u.ts, '1 min') GROUP BY 1$$, emit => 'append');
+SELECT stream.create_view('x', 'SELECT sum(n) FROM united');
+SELECT stream.create_view('x', 'SELECT sum(n) FROM (SELECT n FROM hop UNION ALL SELECT n FROM session) u');
 SELECT stream.create_view('x', $$SELECT w.window_start, count(*) FROM session x, stream.tumble(x.window_start, '1 min') w GROUP BY 1$$);
 SELECT stream.create_view('x', 'SELECT count(*) FROM hop', emit => 'append');
 SELECT stream.create_view('x', 'SELECT count(*) FROM hop', allowed_lateness => '1 s');
@@ -254,6 +260,7 @@ SELECT stream.replace_view('hop_none', 'SELECT k, count(*) AS windows, sum(n) AS
 SELECT stream.create_view('beside', 'SELECT count(*) FROM s JOIN hop_none USING (k)');
 SET client_min_messages = warning;
 SELECT stream.drop('s', cascade => true);
+SELECT stream.drop('s2');
 RESET client_min_messages;
 DROP TABLE names, pairs;
 DROP FUNCTION differ, shows, batch;

@@ -88,6 +88,27 @@ se_object_aclcheck(Oid classid, Oid objectid, Oid roleid, AclMode mode)
 	ExecutorRun(query, ForwardScanDirection, 0)
 #endif
 
+/* 16 tells which indexes an update concerns, and finds a partition's row type. */
+#include "access/tableam.h"
+#include "executor/executor.h"
+#if PG_VERSION_NUM < 160000
+typedef bool SeUpdateIndexes;
+#define SE_NO_INDEXES false
+#define SE_ALL_INDEXES true
+#define se_root_to_child_map(rel, estate) ((rel)->ri_RootToPartitionMap)
+#define se_insert_index_tuples(rel, slot, estate, update, indexes) \
+	list_free(ExecInsertIndexTuples(rel, slot, estate, update, false, NULL, \
+									NIL))
+#else
+typedef TU_UpdateIndexes SeUpdateIndexes;
+#define SE_NO_INDEXES TU_None
+#define SE_ALL_INDEXES TU_All
+#define se_root_to_child_map(rel, estate) ExecGetRootToChildMap(rel, estate)
+#define se_insert_index_tuples(rel, slot, estate, update, indexes) \
+	list_free(ExecInsertIndexTuples(rel, slot, estate, update, false, NULL, \
+									NIL, (indexes) == TU_Summarizing))
+#endif
+
 /* 16 lets an input function report bad input without throwing. */
 #if PG_VERSION_NUM < 160000
 #include "fmgr.h"

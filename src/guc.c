@@ -20,6 +20,8 @@ int			se_guc_max_partitions = 4096;
 int			se_guc_commits_per_second = 200;
 int			se_guc_fetch_memory_kb = 64 * 1024;
 int			se_guc_discovery_interval_ms = 10000;
+int			se_guc_work_mem_kb = 32 * 1024;
+int			se_guc_direct_merge_groups = 1000;
 
 void
 se_guc_init(void)
@@ -65,6 +67,19 @@ se_guc_init(void)
 							NULL,
 							&se_guc_discovery_interval_ms, 10000, 100, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("stream_ext.work_mem",
+							"Memory that a sort or hash table of a worker may use before it goes to disk.",
+							"It takes the place of work_mem, unless that is set for the stream's owner or the database.",
+							&se_guc_work_mem_kb, 32 * 1024, 64, MAX_KILOBYTES,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("stream_ext.direct_merge_groups",
+							"How many groups of a batch are merged without ON CONFLICT, if a worker is alone.",
+							"For tests.",
+							&se_guc_direct_merge_groups, 1000, 1, INT_MAX,
+							PGC_USERSET, GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE,
+							NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("stream_ext");
 }

@@ -15,6 +15,8 @@ extern int	se_guc_max_partitions;
 extern int	se_guc_commits_per_second;
 extern int	se_guc_fetch_memory_kb;
 extern int	se_guc_discovery_interval_ms;
+extern int	se_guc_work_mem_kb;
+extern int	se_guc_direct_merge_groups;
 
 extern void se_guc_init(void);
 

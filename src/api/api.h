@@ -70,11 +70,15 @@ extern Oid	se_api_creation_schema(const char *name, char **relname);
  */
 extern void se_api_set_offsets(Oid stream, const char *json);
 
-/* create_view.c: what a view's row and its stream say about it, for plan/. */
+/* create_view.c: what a view's row and its streams, SeStreams, say, for plan/. */
 extern void se_api_fill_request(SeViewRequest *request, const SeView *view,
-								const SeStream *stream);
+								const List *streams);
 
 /* Locks a stream against its workers until the end of the transaction. */
 extern SeStream *se_api_lock_stream(Oid relid);
+/* Those of a view, which have one owner; returns SeStreams in their order. */
+extern List *se_api_lock_streams(const List *relids);
+/* The locks alone, in an order of their own, so that nobody waits in a ring. */
+extern void se_api_lock_in_order(const List *relids);
 
 #endif							/* SE_API_H */

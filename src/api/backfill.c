@@ -109,7 +109,8 @@ flush(Backfill *backfill)
 		return;
 	CHECK_FOR_INTERRUPTS();
 	/* nothing is late */
-	(void) se_state_apply(backfill->state, &range, DT_NOBEGIN, &late_rows);
+	(void) se_state_apply(backfill->state, &range, DT_NOBEGIN, true,
+						  &late_rows);
 	CommandCounterIncrement();
 	se_rows_clear(backfill->rows);
 	backfill->total += backfill->n;

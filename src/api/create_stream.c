@@ -531,12 +531,13 @@ static void
 drop_view(const SeView *view, DropBehavior behavior)
 {
 	ObjectAddresses *objects = new_object_addresses();
-	Oid			stream = se_catalog_stream_of(view->stream);
+	List	   *streams = se_catalog_streams_of(view->streams);
 	ListCell   *lc;
 
 	/* between two batches */
-	LockRelationOid(stream, ShareRowExclusiveLock);
-	se_launcher_announce(stream);
+	se_api_lock_in_order(streams);
+	foreach(lc, streams)
+		se_launcher_announce(lfirst_oid(lc));
 	add_relation(objects, view->relid);
 	add_relation(objects, view->state);
 	if (OidIsValid(view->late_rows))
@@ -544,6 +545,20 @@ drop_view(const SeView *view, DropBehavior behavior)
 	foreach(lc, view->distinct)
 		add_relation(objects, ((SeDistinct *) lfirst(lc))->kept);
 	delete_all(objects, behavior);
+}
+
+/* Its views go: between two batches of the other streams that they read, too. */
+static void
+lock_sharing(Oid relid)
+{
+	List	   *views = se_catalog_list_views(relid);
+	List	   *streams = NIL;
+	ListCell   *lc;
+
+	foreach(lc, views)
+		streams = list_concat_unique_oid(streams,
+										 ((SeView *) lfirst(lc))->streams);
+	se_api_lock_in_order(streams);
 }
 
 Datum
@@ -559,6 +574,8 @@ se_sql_drop(PG_FUNCTION_ARGS)
 	else
 	{
 		/* first the parent, as workers do, so that nobody waits in a ring */
+		if (behavior == DROP_CASCADE)
+			lock_sharing(relid);
 		LockRelationOid(relid, AccessExclusiveLock);
 		(void) se_catalog_get_stream(relid, false);
 		drop_stream(relid, behavior);

@@ -53,7 +53,7 @@ depend_on_stream(Oid state, Oid stream)
 	recordDependencyOn(&from, &to, DEPENDENCY_NORMAL);
 }
 
-/* The result over no rows: one row when there is no GROUP BY. */
+/* The result over no rows of a stream: one row when there is no GROUP BY. */
 static void
 apply_nothing(const SeView *view)
 {
@@ -61,7 +61,7 @@ apply_nothing(const SeView *view)
 	SeRowRange	nothing = {NULL, 0, 0};
 	int64		late_rows = 0;
 
-	(void) se_state_apply(state, &nothing, DT_NOBEGIN, &late_rows);
+	(void) se_state_apply(state, &nothing, DT_NOBEGIN, true, &late_rows);
 	se_state_close(state);
 }
 
@@ -104,8 +104,11 @@ has_progress(Oid stream)
 
 /* Rows of batches before the view was made; or word that they are missing. */
 static void
-fill_view(const SeView *view, const SeStream *stream)
+fill_view(const SeView *view, const List *streams)
 {
+	const SeStream *stream = linitial(streams);
+	ListCell   *lc;
+
 	switch (se_api_backfill_option(view->options))
 	{
 		case SE_BACKFILL_STAGING:
@@ -115,13 +118,42 @@ fill_view(const SeView *view, const SeStream *stream)
 			se_api_backfill_earliest(view, stream);
 			break;
 		case SE_BACKFILL_NONE:
-			if (has_progress(stream->relid))
-				ereport(NOTICE,
-						(errmsg("view \"%s\" counts the records that stream \"%s\" reads from now on",
-								get_rel_name(view->relid),
-								get_rel_name(stream->relid))));
+			foreach(lc, streams)
+			{
+				stream = lfirst(lc);
+				if (has_progress(stream->relid))
+					ereport(NOTICE,
+							(errmsg("view \"%s\" counts the records that stream \"%s\" reads from now on",
+									get_rel_name(view->relid),
+									get_rel_name(stream->relid))));
+			}
 			break;
 	}
+}
+
+/* No moment is one of several streams: they are read independently. */
+static void
+refuse_backfill(const SeView *view)
+{
+	if (list_length(view->streams) > 1 &&
+		se_api_backfill_option(view->options) != SE_BACKFILL_NONE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a view of several streams cannot be backfilled"),
+				 errhint("Leave the option out: the view counts what its streams read from now on.")));
+}
+
+/* The first one's queries are in the view's own row. */
+static void
+put_sources(SeView *view, const List *sources)
+{
+	const SeSource *first = linitial(sources);
+
+	view->stream = first->stream;
+	view->delta_sql = first->delta_sql;
+	view->late_sql = first->late_sql;
+	view->by_event_time = first->by_event_time;
+	view->sources = list_copy_tail(sources, 1);
 }
 
 static void
@@ -161,7 +193,7 @@ keeps_late_rows(const Jsonb *options)
 static void
 refuse_feed_options(const SeView *view)
 {
-	const char *source = get_rel_name(view->stream);
+	const char *source = get_rel_name(linitial_oid(view->streams));
 
 	if (view->allowed_lateness != NULL)
 		ereport(ERROR,
@@ -189,18 +221,35 @@ refuse_feed_options(const SeView *view)
 
 void
 se_api_fill_request(SeViewRequest *request, const SeView *view,
-					const SeStream *stream)
+					const List *streams)
 {
+	ListCell   *lc;
+
 	request->query = view->query;
 	request->append = strcmp(view->emit, "append") == 0;
 	request->close_on_idle = se_api_bool_option(view->options, "close_on_idle");
 	request->keep_late = keeps_late_rows(view->options);
-	request->watermark = stream->watermark_delay != NULL;
-	request->lateness_us =
-		se_window_duration(view->allowed_lateness ? view->allowed_lateness :
-						   stream->allowed_lateness);
-	if (view->stream != stream->relid)
-		request->lateness_us = 0;	/* no row of a view is late */
+	request->watermark = true;
+	foreach(lc, streams)
+	{
+		const SeStream *stream = lfirst(lc);
+		SeRequestStream *of = palloc(sizeof(SeRequestStream));
+
+		of->relid = stream->relid;
+		of->watermark = stream->watermark_delay != NULL;
+		of->lateness_us =
+			se_window_duration(view->allowed_lateness ? view->allowed_lateness :
+							   stream->allowed_lateness);
+		/* no row of a view is late */
+		if (!list_member_oid(view->streams, stream->relid))
+		{
+			of->relid = linitial_oid(view->streams);
+			of->lateness_us = 0;
+		}
+		request->streams = lappend(request->streams, of);
+		request->watermark &= of->watermark;
+		request->lateness_us = Max(request->lateness_us, of->lateness_us);
+	}
 	request->ttl_us = view->state_ttl ? se_window_duration(view->state_ttl) : -1;
 }
 
@@ -213,9 +262,9 @@ se_sql_create_view(PG_FUNCTION_ARGS)
 	SeIdentity	saved;
 	char	   *relname;
 	Oid			schema;
-	Oid			stream;
+	List	   *streams;
 	bool		on_view;
-	SeStream   *definition;
+	ListCell   *lc;
 
 	se_stats_require();
 	check_arguments(fcinfo);
@@ -231,29 +280,28 @@ se_sql_create_view(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(ARG_STATE_TTL))
 		view.state_ttl = PG_GETARG_INTERVAL_P(ARG_STATE_TTL);
 
-	view.stream = se_plan_find_stream(view.query);
-	stream = se_catalog_stream_of(view.stream);
-	on_view = stream != view.stream;
-	definition = se_api_lock_stream(stream);
+	view.streams = se_plan_find_streams(view.query);
+	streams = se_catalog_streams_of(view.streams);
+	on_view = linitial_oid(streams) != linitial_oid(view.streams);
 	if (on_view)
 		refuse_feed_options(&view);
-	se_api_fill_request(&request, &view, definition);
-	se_security_become(se_security_owner(stream), &saved);
+	else
+		refuse_backfill(&view);
+	streams = se_api_lock_streams(streams);
+	se_api_fill_request(&request, &view, streams);
+	se_security_become(se_security_owner(linitial_oid(view.streams)), &saved);
 	plan = se_plan_create_view(&request);
 	CommandCounterIncrement();
-	depend_on_stream(plan->state, view.stream);
 
 	view.relid = plan->view;
 	view.state = plan->state;
 	view.kind = SE_VIEW_AGGREGATE;
-	view.delta_sql = plan->delta_sql;
+	put_sources(&view, plan->sources);
 	view.merge_sql = plan->merge_sql;
-	view.late_sql = plan->late_sql;
 	view.late_rows = plan->late_rows;
 	view.ends_sql = plan->ends_sql;
 	view.idle_watermark = DT_NOBEGIN;
 	view.distinct = plan->distinct;
-	view.by_event_time = plan->by_event_time;
 	view.serial = plan->serial;
 	view.partition_span = plan->partition_span;
 	view.window_reach = plan->window_reach;
@@ -262,13 +310,18 @@ se_sql_create_view(PG_FUNCTION_ARGS)
 	view.open_sql = plan->open_sql;
 	se_catalog_add_view(&view);
 	se_api_note_made(view.relid);
-	apply_nothing(&view);
+	foreach(lc, view.streams)
+	{
+		depend_on_stream(view.state, lfirst_oid(lc));
+		apply_nothing(se_catalog_view_of(&view, lfirst_oid(lc)));
+	}
+	foreach(lc, streams)
+		se_launcher_announce(((SeStream *) lfirst(lc))->relid);
 	if (on_view)
-		feed_view(&view, plan, stream);
+		feed_view(&view, plan, ((SeStream *) linitial(streams))->relid);
 	else
-		fill_view(&view, definition);
+		fill_view(&view, streams);
 	se_security_restore(&saved);
-	se_launcher_announce(stream);
 	PG_RETURN_OID(plan->view);
 }
 

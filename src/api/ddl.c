@@ -10,6 +10,7 @@
  *	  ALTER ... RENAME COLUMN	of a stream: refused, because fields, views and
  *								event time go by the columns' names; of a view
  *								that views read: too
+ *	  ALTER EXTENSION			of this one: its streams start, if they waited for it
  *
  * The state cannot simply depend on its view: the view depends on it, and
  * pg_dump could not order the two.
@@ -34,6 +35,7 @@
 #include "utils/syscache.h"
 
 #include "../catalog/catalog.h"
+#include "../launcher/launcher.h"
 #include "../security/security.h"
 #include "api.h"
 
@@ -151,6 +153,24 @@ give_to(Oid relid, Oid owner)
 		ATExecChangeOwner(relid, owner, true, AccessExclusiveLock);
 }
 
+/* The workers of all streams of a view write to its state. */
+static void
+refuse_other_owner(const SeStream *stream, const SeView *view, Oid owner)
+{
+	ListCell   *lc;
+
+	foreach(lc, view->streams)
+		if (se_security_owner(lfirst_oid(lc)) != owner)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("stream \"%s\" cannot be given away alone",
+							get_rel_name(stream->relid)),
+					 errdetail("Continuous view \"%s\" reads stream \"%s\", too.",
+							   get_rel_name(view->relid),
+							   get_rel_name(lfirst_oid(lc))),
+					 errhint("Drop the view, or give away all that its owner has with REASSIGN OWNED.")));
+}
+
 /* All relations that were made for a stream. */
 static void
 follow_stream_owner(const SeStream *stream)
@@ -173,6 +193,8 @@ follow_stream_owner(const SeStream *stream)
 		SeView	   *view = lfirst(lc);
 		ListCell   *lc2;
 
+		CommandCounterIncrement();
+		refuse_other_owner(stream, view, owner);
 		foreach(lc2, view->distinct)
 			give_to(((SeDistinct *) lfirst(lc2))->kept, owner);
 		give_to(view->state, owner);
@@ -223,6 +245,16 @@ follow_owner(const AlterTableStmt *stmt)
 		check_view_owner(view);
 }
 
+/* ---- ALTER EXTENSION ... UPDATE ---- */
+
+/* Tables that the library could not read may be its own now: look again. */
+static void
+follow_update(const AlterExtensionStmt *stmt)
+{
+	if (strcmp(stmt->extname, "stream_ext") == 0)
+		se_launcher_announce(InvalidOid);
+}
+
 /* ---- the hook ---- */
 
 static void
@@ -247,6 +279,8 @@ follow_utility(PlannedStmt *pstmt, const char *sql, bool read_only,
 		drop_orphans(((DropOwnedStmt *) stmt)->behavior);
 	else if (IsA(stmt, AlterTableStmt))
 		follow_owner((AlterTableStmt *) stmt);
+	else if (IsA(stmt, AlterExtensionStmt))
+		follow_update((AlterExtensionStmt *) stmt);
 }
 
 void

@@ -308,20 +308,20 @@ time_text(TimestampTz at)
 											   TimestampTzGetDatum(at)));
 }
 
-/* Where the rows of a batch come from. */
 static void
-put_origin(ReturnSetInfo *rsinfo, int indent, const SeView *view)
+put_stream(ReturnSetInfo *rsinfo, int indent, const SeStream *stream)
 {
-	SeFeed	   *feed = se_catalog_get_feed(view->relid, NULL);
-	SeStream   *stream;
+	put_line(rsinfo, indent, "->  Stream %s  (%s)",
+			 se_sql_name(stream->relid), state_word(stream));
+	put_source(rsinfo, indent + STEP, stream);
+}
 
-	if (feed == NULL)
-	{
-		stream = se_catalog_get_stream(view->stream, false);
-		put_line(rsinfo, indent, "->  Decode");
-		indent += STEP;
-		put_decode(rsinfo, indent, stream);
-	}
+/* Where the rows of a view on a view come from. */
+static void
+put_feeds(ReturnSetInfo *rsinfo, int indent, const SeFeed *feed)
+{
+	SeStream   *stream = se_catalog_get_stream(feed->stream, false);
+
 	for (; feed != NULL; feed = se_catalog_get_feed(feed->source, NULL))
 	{
 		put_line(rsinfo, indent, "->  Feed");
@@ -335,10 +335,30 @@ put_origin(ReturnSetInfo *rsinfo, int indent, const SeView *view)
 				 actual_figures(feed->source));
 		indent += STEP;
 	}
-	stream = se_catalog_get_stream(se_catalog_stream_of(view->stream), false);
-	put_line(rsinfo, indent, "->  Stream %s  (%s)",
-			 se_sql_name(stream->relid), state_word(stream));
-	put_source(rsinfo, indent + STEP, stream);
+	put_stream(rsinfo, indent, stream);
+}
+
+/* What happens to a batch of a stream, or of a view, before it is merged. */
+static void
+put_delta(ReturnSetInfo *rsinfo, int indent, const SeView *view, Oid relid,
+		  const char *plan)
+{
+	SeFeed	   *feed = se_catalog_get_feed(view->relid, NULL);
+	SeStream   *stream;
+
+	put_line(rsinfo, indent, "->  Delta");
+	indent += STEP;
+	put_text(rsinfo, indent, plan);
+	if (feed != NULL)
+	{
+		put_feeds(rsinfo, indent, feed);
+		return;
+	}
+	stream = se_catalog_get_stream(relid, false);
+	put_line(rsinfo, indent, "->  Decode");
+	indent += STEP;
+	put_decode(rsinfo, indent, stream);
+	put_stream(rsinfo, indent, stream);
 }
 
 static void
@@ -346,18 +366,24 @@ explain_view(ReturnSetInfo *rsinfo, const SeView *view)
 {
 	int			nrows = last_batch_rows(view->relid);
 	int			indent = 2;
-	SeViewState *state;
 	SeIdentity	saved;
 	char	   *sql;
-	char	   *merge;
-	char	   *delta;
+	char	   *merge = NULL;
+	List	   *deltas = NIL;
+	ListCell   *lc;
+	ListCell   *lc2;
 
 	/* whatever runs the user's functions */
 	se_security_become(se_security_owner(view->stream), &saved);
-	state = se_state_open(view);
-	delta = se_state_explain_delta(state, nrows);
-	merge = se_state_explain_merge(state, nrows);
-	se_state_close(state);
+	foreach(lc, view->streams)
+	{
+		SeViewState *state = se_state_open(se_catalog_view_of(view, lfirst_oid(lc)));
+
+		deltas = lappend(deltas, se_state_explain_delta(state, nrows));
+		if (merge == NULL)
+			merge = se_state_explain_merge(state, nrows);
+		se_state_close(state);
+	}
 	sql = TextDatumGetCString(DirectFunctionCall2(pg_get_viewdef_ext,
 												  ObjectIdGetDatum(view->relid),
 												  BoolGetDatum(true)));
@@ -376,10 +402,8 @@ explain_view(ReturnSetInfo *rsinfo, const SeView *view)
 	put_line(rsinfo, indent, "->  Merge  %s", actual_figures(view->relid));
 	indent += STEP;
 	put_text(rsinfo, indent, merge);
-	put_line(rsinfo, indent, "->  Delta");
-	indent += STEP;
-	put_text(rsinfo, indent, delta);
-	put_origin(rsinfo, indent, view);
+	forboth(lc, view->streams, lc2, deltas)
+		put_delta(rsinfo, indent, view, lfirst_oid(lc), lfirst(lc2));
 }
 
 /* ---- entry ---- */

@@ -12,9 +12,11 @@
 #include "postgres.h"
 
 #include "catalog/pg_authid.h"
+#include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -342,14 +344,27 @@ backfill_problem(const SeView *view)
 		"waiting for a worker slot (stream_ext.max_workers)";
 }
 
+static Datum
+relation_array(const List *relids)
+{
+	Datum	   *values = palloc(sizeof(Datum) * list_length(relids));
+	ListCell   *lc;
+
+	foreach(lc, relids)
+		values[foreach_current_index(lc)] = ObjectIdGetDatum(lfirst_oid(lc));
+	return PointerGetDatum(construct_array(values, list_length(relids),
+										   REGCLASSOID, sizeof(Oid), true,
+										   TYPALIGN_INT));
+}
+
 static void
 put_view(ReturnSetInfo *rsinfo, const SeView *view)
 {
 	SeViewStats *stats = se_stats_view(MyDatabaseId, view->relid, false);
 	int64		lag = backfill_lag(view->relid);
 	char	   *problem = lag < 0 ? NULL : backfill_problem(view);
-	Datum		v[10] = {0};
-	bool		isnull[10] = {0};
+	Datum		v[11] = {0};
+	bool		isnull[11] = {0};
 
 	v[0] = ObjectIdGetDatum(view->relid);
 	v[1] = CStringGetTextDatum("view");
@@ -364,6 +379,7 @@ put_view(ReturnSetInfo *rsinfo, const SeView *view)
 	isnull[9] = problem == NULL;
 	if (problem)
 		v[9] = CStringGetTextDatum(problem);
+	v[10] = relation_array(view->streams);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, v, isnull);
 }
 
@@ -398,7 +414,7 @@ se_sql_watermark_of_view(PG_FUNCTION_ARGS)
 	if (feed != NULL)
 		PG_RETURN_TIMESTAMPTZ(feed->watermark);
 	stream = se_catalog_get_stream(PG_GETARG_OID(0), false);
-	idle = se_catalog_idle_watermark(PG_GETARG_OID(1), GetActiveSnapshot());
+	idle = se_catalog_idle_watermark_at(PG_GETARG_OID(1), GetActiveSnapshot());
 	PG_RETURN_TIMESTAMPTZ(Max(idle, se_watermark_closed(stream,
 														GetActiveSnapshot())));
 }

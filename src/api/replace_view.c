@@ -76,10 +76,11 @@ se_sql_replace_view(PG_FUNCTION_ARGS)
 	SeViewRequest request = {0};
 	SeViewPlan	old = {0};
 	SeViewPlan	new = {0};
-	SeStream   *stream;
+	SeSource	first = {0};
+	List	   *streams;
 	SeIdentity	saved;
 
-	stream = se_api_lock_stream(se_catalog_stream_of(view->stream));
+	streams = se_api_lock_streams(se_catalog_streams_of(view->streams));
 	LockRelationOid(relid, AccessExclusiveLock);
 	/* as it is now; it may have been replaced or dropped meanwhile */
 	view = se_catalog_get_view(relid, true);
@@ -88,11 +89,12 @@ se_sql_replace_view(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("continuous view \"%s\" was dropped", name)));
 	view->query = query;
-	se_api_fill_request(&request, view, stream);
+	first.stream = view->stream;
+	first.delta_sql = view->delta_sql;
+	se_api_fill_request(&request, view, streams);
 	old.view = relid;
-	old.stream = view->stream;
+	old.sources = lcons(&first, view->sources);
 	old.state = view->state;
-	old.delta_sql = view->delta_sql;
 	old.serial = view->serial;
 	old.distinct = view->distinct;
 	se_security_become(se_security_owner(view->stream), &saved);

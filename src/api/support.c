@@ -11,6 +11,7 @@
 #include "nodes/makefuncs.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/varlena.h"
 
 #include "../catalog/catalog.h"
@@ -42,6 +43,45 @@ se_api_lock_stream(Oid relid)
 	LockRelationOid(relid, ShareRowExclusiveLock);
 	pfree(stream);
 	return se_catalog_get_stream(relid, false);
+}
+
+void
+se_api_lock_in_order(const List *relids)
+{
+	List	   *sorted = list_copy(relids);
+	ListCell   *lc;
+
+	list_sort(sorted, list_oid_cmp);
+	foreach(lc, sorted)
+		LockRelationOid(lfirst_oid(lc), ShareRowExclusiveLock);
+}
+
+List *
+se_api_lock_streams(const List *relids)
+{
+	Oid			owner = InvalidOid;
+	List	   *streams = NIL;
+	ListCell   *lc;
+
+	foreach(lc, relids)
+		se_security_require_owner(lfirst_oid(lc));
+	se_api_lock_in_order(relids);
+	foreach(lc, relids)
+	{
+		Oid			relid = lfirst_oid(lc);
+
+		streams = lappend(streams, se_api_lock_stream(relid));
+		if (OidIsValid(owner) && se_security_owner(relid) != owner)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("streams \"%s\" and \"%s\" belong to different roles",
+							get_rel_name(linitial_oid(relids)),
+							get_rel_name(relid)),
+					 errdetail("A view is kept with the rights of its streams' owner."),
+					 errhint("Give them to one role with ALTER TABLE ... OWNER TO.")));
+		owner = se_security_owner(relid);
+	}
+	return streams;
 }
 
 void

@@ -23,13 +23,13 @@
 #include "catalog.h"
 #include "row.h"
 
-#define TABLE "catalog_backfills"
-
 enum
 {
 	COL_VIEW, COL_PARTITION, COL_NEXT_OFFSET, COL_END_OFFSET,
 	NCOLS
 };
+
+static const SeTable table = {"catalog_backfills", NCOLS};
 
 void
 se_catalog_add_backfill(const SeBackfillPart *part)
@@ -41,7 +41,7 @@ se_catalog_add_backfill(const SeBackfillPart *part)
 	values[COL_PARTITION] = Int32GetDatum(part->partition);
 	values[COL_NEXT_OFFSET] = Int64GetDatum(part->next_offset);
 	values[COL_END_OFFSET] = Int64GetDatum(part->end_offset);
-	se_row_insert(TABLE, values, isnull);
+	se_row_insert(&table, values, isnull);
 }
 
 List *
@@ -50,7 +50,7 @@ se_catalog_list_backfill(Oid view)
 	SeRowScan	rows;
 	List	   *parts = NIL;
 
-	se_row_begin(&rows, TABLE, AccessShareLock, 1, view, 0);
+	se_row_begin(&rows, &table, AccessShareLock, 1, view, 0);
 	while (se_row_next(&rows))
 	{
 		SeBackfillPart *part = palloc0(sizeof(SeBackfillPart));
@@ -89,7 +89,7 @@ se_catalog_advance_backfill(const SeBackfillPart *part,
 	SeRowScan	rows;
 	int64		stored = -1;
 
-	se_row_begin(&rows, TABLE, RowExclusiveLock, 2, part->view,
+	se_row_begin(&rows, &table, RowExclusiveLock, 2, part->view,
 				 part->partition);
 	if (se_row_next(&rows))
 		stored = DatumGetInt64(rows.values[COL_NEXT_OFFSET]);
@@ -113,11 +113,5 @@ se_catalog_advance_backfill(const SeBackfillPart *part,
 void
 se_catalog_delete_backfill(Oid view)
 {
-	SeRowScan	rows;
-
-	se_row_begin(&rows, TABLE, RowExclusiveLock, 1, view, 0);
-	while (se_row_next(&rows))
-		se_row_delete(&rows);
-	se_row_end(&rows);
-	CommandCounterIncrement();
+	se_row_delete_all(&table, view);
 }

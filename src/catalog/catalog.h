@@ -72,11 +72,25 @@ typedef struct SeDistinct
 								 * these; NULL: the view reads what is kept */
 } SeDistinct;
 
+/* A stream that a view reads, and what is run for its batches. */
+typedef struct SeSource
+{
+	Oid			stream;
+	char	   *delta_sql;		/* as in SeView */
+	char	   *late_sql;
+	bool		by_event_time;
+	List	   *values_sql;		/* of char *, in the order of SeView.distinct */
+} SeSource;
+
 typedef struct SeView
 {
 	Oid			relid;			/* the view that users select from */
-	Oid			stream;			/* relid of the stream, or of the view that it
-								 * reads: see SeFeed */
+	Oid			stream;			/* relid of a stream that it reads: what is for
+								 * its batches is here; or of the one view in
+								 * the place of streams: see SeFeed */
+	List	   *streams;		/* relids of all of them; belongs to the owner of
+								 * all */
+	List	   *sources;		/* of SeSource: those behind it in the catalog */
 	Oid			state;			/* relid of the state table */
 	char		kind;			/* SE_VIEW_AGGREGATE, ... */
 	char	   *query;			/* as the user wrote it */
@@ -196,14 +210,20 @@ extern void se_catalog_advance_backfill(const SeBackfillPart *part,
 extern void se_catalog_delete_backfill(Oid view);
 
 extern void se_catalog_add_view(const SeView *view);
+/* Of its first stream. */
 extern SeView *se_catalog_get_view(Oid relid, bool missing_ok);
+/* The same view as another stream of it has it. */
+extern SeView *se_catalog_view_of(const SeView *view, Oid stream);
 /* Writes the query and the columns that are bounds. */
 extern void se_catalog_set_view_query(const SeView *view);
 /* Without news for those who keep the view open. */
 extern void se_catalog_set_idle_watermark(Oid relid, TimestampTz watermark);
-/* Of the view with that state, as of a snapshot; NULL: what is committed. */
-extern TimestampTz se_catalog_idle_watermark(Oid state, Snapshot snapshot);
-extern List *se_catalog_list_views(Oid stream); /* of SeView; InvalidOid: all */
+/* What is committed. */
+extern TimestampTz se_catalog_idle_watermark(Oid relid);
+/* As of a snapshot, for the view's own query: it knows its state. */
+extern TimestampTz se_catalog_idle_watermark_at(Oid state, Snapshot snapshot);
+/* Of SeView, as the stream has them, in order; InvalidOid: all. */
+extern List *se_catalog_list_views(Oid stream);
 
 /* A view whose stream is another view, and what it has of that. */
 typedef struct SeFeed
@@ -222,6 +242,7 @@ extern void se_catalog_add_feed(const SeFeed *feed);
 extern SeFeed *se_catalog_get_feed(Oid view, Snapshot snapshot);
 /* The stream at the bottom of a view; that of a stream is itself. */
 extern Oid	se_catalog_stream_of(Oid source);
+extern List *se_catalog_streams_of(const List *sources);
 /* Of SeFeed: those below a stream, sources first; those of one source. */
 extern List *se_catalog_list_feeds(Oid stream);
 extern List *se_catalog_list_feeds_from(Oid source);

@@ -22,14 +22,14 @@
 #include "catalog.h"
 #include "row.h"
 
-#define TABLE "catalog_feeds"
-
 enum
 {
 	COL_VIEW, COL_SOURCE, COL_STREAM, COL_TIME_COLUMN, COL_FED_TO,
 	COL_WATERMARK,
 	NCOLS
 };
+
+static const SeTable table = {"catalog_feeds", NCOLS};
 
 /* The feeder of the stream looks again. */
 static void
@@ -51,7 +51,7 @@ se_catalog_add_feed(const SeFeed *feed)
 	values[COL_TIME_COLUMN] = Int16GetDatum(feed->time_column);
 	values[COL_FED_TO] = TimestampTzGetDatum(feed->fed_to);
 	values[COL_WATERMARK] = TimestampTzGetDatum(feed->watermark);
-	se_row_insert(TABLE, values, isnull);
+	se_row_insert(&table, values, isnull);
 	announce(feed->stream);
 }
 
@@ -75,7 +75,7 @@ se_catalog_get_feed(Oid view, Snapshot snapshot)
 	SeRowScan	rows;
 	SeFeed	   *feed = NULL;
 
-	se_row_begin_at(&rows, TABLE, AccessShareLock, 1, view, 0, snapshot);
+	se_row_begin_at(&rows, &table, AccessShareLock, 1, view, 0, snapshot);
 	if (se_row_next(&rows))
 		feed = make_feed(&rows);
 	se_row_end(&rows);
@@ -91,6 +91,17 @@ se_catalog_stream_of(Oid source)
 	return feed ? feed->stream : view ? view->stream : source;
 }
 
+List *
+se_catalog_streams_of(const List *sources)
+{
+	List	   *streams = NIL;
+	ListCell   *lc;
+
+	foreach(lc, sources)
+		streams = lappend_oid(streams, se_catalog_stream_of(lfirst_oid(lc)));
+	return streams;
+}
+
 /* Those whose column has this value. */
 static List *
 list_feeds(int column, Oid value)
@@ -98,7 +109,7 @@ list_feeds(int column, Oid value)
 	SeRowScan	rows;
 	List	   *feeds = NIL;
 
-	se_row_begin(&rows, TABLE, AccessShareLock, 0, InvalidOid, 0);
+	se_row_begin(&rows, &table, AccessShareLock, 0, InvalidOid, 0);
 	while (se_row_next(&rows))
 		if (DatumGetObjectId(rows.values[column]) == value)
 			feeds = lappend(feeds, make_feed(&rows));
@@ -154,7 +165,7 @@ se_catalog_move_feed(const SeFeed *feed, TimestampTz expected)
 {
 	SeRowScan	rows;
 
-	se_row_begin(&rows, TABLE, RowExclusiveLock, 1, feed->view, 0);
+	se_row_begin(&rows, &table, RowExclusiveLock, 1, feed->view, 0);
 	if (!se_row_next(&rows) ||
 		DatumGetTimestampTz(rows.values[COL_FED_TO]) != expected)
 		ereport(ERROR,
@@ -173,7 +184,7 @@ se_catalog_delete_feed(Oid view)
 {
 	SeRowScan	rows;
 
-	se_row_begin(&rows, TABLE, RowExclusiveLock, 1, view, 0);
+	se_row_begin(&rows, &table, RowExclusiveLock, 1, view, 0);
 	while (se_row_next(&rows))
 	{
 		announce(DatumGetObjectId(rows.values[COL_STREAM]));

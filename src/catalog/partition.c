@@ -21,14 +21,14 @@
 #include "catalog.h"
 #include "row.h"
 
-#define TABLE "catalog_partitions"
-
 enum
 {
 	COL_STREAM, COL_PARTITION, COL_NEXT_OFFSET, COL_WATERMARK,
 	COL_LAST_RECORD_AT, COL_CLOSED_TO,
 	NCOLS
 };
+
+static const SeTable table = {"catalog_partitions", NCOLS};
 
 static void
 fill_values(const SePartition *p, Datum *values, bool *isnull)
@@ -51,7 +51,7 @@ se_catalog_add_partition(const SePartition *partition)
 	bool		isnull[NCOLS] = {0};
 
 	fill_values(partition, values, isnull);
-	se_row_insert(TABLE, values, isnull);
+	se_row_insert(&table, values, isnull);
 }
 
 List *
@@ -66,7 +66,7 @@ se_catalog_list_partitions_at(Oid stream, Snapshot snapshot)
 	SeRowScan	rows;
 	List	   *partitions = NIL;
 
-	se_row_begin_at(&rows, TABLE, AccessShareLock, 1, stream, 0, snapshot);
+	se_row_begin_at(&rows, &table, AccessShareLock, 1, stream, 0, snapshot);
 	while (se_row_next(&rows))
 	{
 		SePartition *p = palloc0(sizeof(SePartition));
@@ -94,7 +94,7 @@ se_catalog_advance_partition(const SePartition *partition,
 	SeRowScan	rows;
 	int64		stored = -1;
 
-	se_row_begin(&rows, TABLE, RowExclusiveLock, 2, partition->relid,
+	se_row_begin(&rows, &table, RowExclusiveLock, 2, partition->relid,
 				 partition->partition);
 	if (se_row_next(&rows))
 		stored = DatumGetInt64(rows.values[COL_NEXT_OFFSET]);
@@ -113,11 +113,5 @@ se_catalog_advance_partition(const SePartition *partition,
 void
 se_catalog_delete_partitions(Oid stream)
 {
-	SeRowScan	rows;
-
-	se_row_begin(&rows, TABLE, RowExclusiveLock, 1, stream, 0);
-	while (se_row_next(&rows))
-		se_row_delete(&rows);
-	se_row_end(&rows);
-	CommandCounterIncrement();
+	se_row_delete_all(&table, stream);
 }

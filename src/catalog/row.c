@@ -26,6 +26,7 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/timestamp.h"
 
 #include "catalog.h"
 #include "row.h"
@@ -47,6 +48,7 @@ se_catalog_exists(void)
 		"catalog_partitions", "catalog_partitions_pkey",
 		"catalog_views", "catalog_views_pkey",
 		"catalog_distinct", "catalog_distinct_pkey",
+		"catalog_sources", "catalog_sources_pkey",
 		"catalog_backfills", "catalog_backfills_pkey",
 		"catalog_feeds", "catalog_feeds_pkey"
 	};
@@ -76,17 +78,41 @@ own_relation(const char *name)
 	return relid;
 }
 
+/*
+ * The library is replaced when the server starts, the tables by ALTER EXTENSION
+ * ... UPDATE: in between they do not fit, and nothing may be read into them.
+ */
+static Relation
+open_table(const SeTable *table, LOCKMODE lockmode)
+{
+	Relation	rel = table_open(own_relation(table->name), lockmode);
+	int			n_columns = RelationGetNumberOfAttributes(rel);
+
+	Assert(table->n_columns <= SE_MAX_COLUMNS);
+	if (n_columns != table->n_columns)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table stream.%s is of another version of stream_ext than the library",
+						table->name),
+				 errdetail("The table has %d columns, the library knows %d.",
+						   n_columns, table->n_columns),
+				 n_columns < table->n_columns ?
+				 errhint("Run ALTER EXTENSION stream_ext UPDATE in this database.") :
+				 errhint("Restart the server, so that it loads the newer library.")));
+	return rel;
+}
+
 void
-se_row_begin_at(SeRowScan *rows, const char *table, LOCKMODE lockmode,
+se_row_begin_at(SeRowScan *rows, const SeTable *table, LOCKMODE lockmode,
 				int nkeys, Oid key1, int32 key2, Snapshot snapshot)
 {
 	ScanKeyData keys[2];
 	char		pkey[NAMEDATALEN];
 
-	snprintf(pkey, sizeof(pkey), "%s_pkey", table);
+	snprintf(pkey, sizeof(pkey), "%s_pkey", table->name);
 	rows->lockmode = lockmode;
 	rows->tuple = NULL;
-	rows->rel = table_open(own_relation(table), lockmode);
+	rows->rel = open_table(table, lockmode);
 	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(key1));
 	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT4EQ,
@@ -96,7 +122,7 @@ se_row_begin_at(SeRowScan *rows, const char *table, LOCKMODE lockmode,
 }
 
 void
-se_row_begin(SeRowScan *rows, const char *table, LOCKMODE lockmode,
+se_row_begin(SeRowScan *rows, const SeTable *table, LOCKMODE lockmode,
 			 int nkeys, Oid key1, int32 key2)
 {
 	se_row_begin_at(rows, table, lockmode, nkeys, key1, key2, NULL);
@@ -108,7 +134,6 @@ se_row_next(SeRowScan *rows)
 	rows->tuple = systable_getnext(rows->scan);
 	if (!HeapTupleIsValid(rows->tuple))
 		return false;
-	Assert(RelationGetNumberOfAttributes(rows->rel) <= SE_MAX_COLUMNS);
 	heap_deform_tuple(rows->tuple, RelationGetDescr(rows->rel),
 					  rows->values, rows->isnull);
 	return true;
@@ -142,9 +167,21 @@ se_row_delete(SeRowScan *rows)
 }
 
 void
-se_row_insert(const char *table, Datum *values, bool *isnull)
+se_row_delete_all(const SeTable *table, Oid key)
 {
-	Relation	rel = table_open(own_relation(table), RowExclusiveLock);
+	SeRowScan	rows;
+
+	se_row_begin(&rows, table, RowExclusiveLock, 1, key, 0);
+	while (se_row_next(&rows))
+		se_row_delete(&rows);
+	se_row_end(&rows);
+	CommandCounterIncrement();
+}
+
+void
+se_row_insert(const SeTable *table, Datum *values, bool *isnull)
+{
+	Relation	rel = open_table(table, RowExclusiveLock);
 	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(rel), values, isnull);
 
 	PreventCommandIfReadOnly(CHANGE);
@@ -160,6 +197,18 @@ se_row_text(SeRowScan *rows, int column)
 	if (rows->isnull[column])
 		return NULL;
 	return TextDatumGetCString(rows->values[column]);
+}
+
+Interval *
+se_row_interval(SeRowScan *rows, int column)
+{
+	Interval   *copy;
+
+	if (rows->isnull[column])
+		return NULL;
+	copy = palloc(sizeof(Interval));
+	*copy = *DatumGetIntervalP(rows->values[column]);
+	return copy;
 }
 
 void

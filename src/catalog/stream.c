@@ -25,8 +25,6 @@
 #include "catalog.h"
 #include "row.h"
 
-#define TABLE "catalog_streams"
-
 enum
 {
 	COL_STREAM, COL_DEAD_LETTERS, COL_SERVER, COL_TOPIC, COL_FORMAT,
@@ -35,6 +33,8 @@ enum
 	COL_OPTIONS, COL_ERROR, COL_ERROR_AT, COL_SYSTEM_ID, COL_DATABASE,
 	NCOLS
 };
+
+static const SeTable table = {"catalog_streams", NCOLS};
 
 static void
 put_text(Datum *values, bool *isnull, int column, const char *text)
@@ -76,7 +76,7 @@ se_catalog_add_stream(const SeStream *s)
 	isnull[COL_ERROR_AT] = true;
 	values[COL_SYSTEM_ID] = Int64GetDatum((int64) GetSystemIdentifier());
 	values[COL_DATABASE] = ObjectIdGetDatum(MyDatabaseId);
-	se_row_insert(TABLE, values, isnull);
+	se_row_insert(&table, values, isnull);
 }
 
 static void *
@@ -85,18 +85,6 @@ copy_pointer(SeRowScan *rows, int column)
 	if (rows->isnull[column])
 		return NULL;
 	return PG_DETOAST_DATUM_COPY(rows->values[column]);
-}
-
-static Interval *
-copy_interval(SeRowScan *rows, int column)
-{
-	Interval   *copy;
-
-	if (rows->isnull[column])
-		return NULL;
-	copy = palloc(sizeof(Interval));
-	*copy = *DatumGetIntervalP(rows->values[column]);
-	return copy;
 }
 
 static SeStream *
@@ -111,9 +99,9 @@ make_stream(SeRowScan *rows)
 	s->format = se_row_text(rows, COL_FORMAT);
 	s->fields = copy_pointer(rows, COL_FIELDS);
 	s->event_time = se_row_text(rows, COL_EVENT_TIME);
-	s->watermark_delay = copy_interval(rows, COL_WATERMARK_DELAY);
-	s->allowed_lateness = copy_interval(rows, COL_ALLOWED_LATENESS);
-	s->idle_timeout = copy_interval(rows, COL_IDLE_TIMEOUT);
+	s->watermark_delay = se_row_interval(rows, COL_WATERMARK_DELAY);
+	s->allowed_lateness = se_row_interval(rows, COL_ALLOWED_LATENESS);
+	s->idle_timeout = se_row_interval(rows, COL_IDLE_TIMEOUT);
 	s->startup_mode = se_row_text(rows, COL_STARTUP_MODE);
 	s->on_error = se_row_text(rows, COL_ON_ERROR);
 	s->workers = DatumGetInt32(rows->values[COL_WORKERS]);
@@ -133,7 +121,7 @@ se_catalog_get_stream(Oid relid, bool missing_ok)
 	SeRowScan	rows;
 	SeStream   *stream = NULL;
 
-	se_row_begin(&rows, TABLE, AccessShareLock, 1, relid, 0);
+	se_row_begin(&rows, &table, AccessShareLock, 1, relid, 0);
 	if (se_row_next(&rows))
 		stream = make_stream(&rows);
 	se_row_end(&rows);
@@ -161,7 +149,7 @@ se_catalog_list_streams(void)
 	SeRowScan	rows;
 	List	   *streams = NIL;
 
-	se_row_begin(&rows, TABLE, AccessShareLock, 0, InvalidOid, 0);
+	se_row_begin(&rows, &table, AccessShareLock, 0, InvalidOid, 0);
 	while (se_row_next(&rows))
 		streams = lappend(streams, make_stream(&rows));
 	se_row_end(&rows);
@@ -172,7 +160,7 @@ se_catalog_list_streams(void)
 static void
 begin_update(SeRowScan *rows, Oid relid)
 {
-	se_row_begin(rows, TABLE, RowExclusiveLock, 1, relid, 0);
+	se_row_begin(rows, &table, RowExclusiveLock, 1, relid, 0);
 	if (!se_row_next(rows))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -238,7 +226,7 @@ se_catalog_delete_stream(Oid relid)
 	SeRowScan	rows;
 	bool		found;
 
-	se_row_begin(&rows, TABLE, RowExclusiveLock, 1, relid, 0);
+	se_row_begin(&rows, &table, RowExclusiveLock, 1, relid, 0);
 	found = se_row_next(&rows);
 	if (found)
 		se_row_delete(&rows);

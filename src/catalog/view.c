@@ -4,6 +4,9 @@
  *	  stream.catalog_views: what a stream's records are turned into, and
  *	  stream.catalog_distinct: what is kept for DISTINCT aggregates.
  *
+ * What a view runs for batches differs from one of its streams to the next.  A row
+ * of stream.catalog_views has it for the first, stream.catalog_sources for others.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -14,8 +17,6 @@
 
 #include "catalog.h"
 #include "row.h"
-
-#define TABLE "catalog_views"
 
 enum
 {
@@ -28,7 +29,7 @@ enum
 	NCOLS
 };
 
-#define DISTINCT_TABLE "catalog_distinct"
+static const SeTable table = {"catalog_views", NCOLS};
 
 enum
 {
@@ -36,6 +37,8 @@ enum
 	COL_D_DELTA_SQL,
 	N_D_COLS
 };
+
+static const SeTable distinct_table = {"catalog_distinct", N_D_COLS};
 
 static void
 add_distinct(Oid view, int number, const SeDistinct *d)
@@ -51,7 +54,7 @@ add_distinct(Oid view, int number, const SeDistinct *d)
 	isnull[COL_D_DELTA_SQL] = (d->delta_sql == NULL);
 	if (d->delta_sql)
 		values[COL_D_DELTA_SQL] = CStringGetTextDatum(d->delta_sql);
-	se_row_insert(DISTINCT_TABLE, values, isnull);
+	se_row_insert(&distinct_table, values, isnull);
 }
 
 /* In the order of their numbers: that of the primary key. */
@@ -61,7 +64,7 @@ list_distinct(Oid view)
 	SeRowScan	rows;
 	List	   *result = NIL;
 
-	se_row_begin(&rows, DISTINCT_TABLE, AccessShareLock, 1, view, 0);
+	se_row_begin(&rows, &distinct_table, AccessShareLock, 1, view, 0);
 	while (se_row_next(&rows))
 	{
 		SeDistinct *d = palloc0(sizeof(SeDistinct));
@@ -74,17 +77,6 @@ list_distinct(Oid view)
 	}
 	se_row_end(&rows);
 	return result;
-}
-
-static void
-delete_distinct(Oid view)
-{
-	SeRowScan	rows;
-
-	se_row_begin(&rows, DISTINCT_TABLE, RowExclusiveLock, 1, view, 0);
-	while (se_row_next(&rows))
-		se_row_delete(&rows);
-	se_row_end(&rows);
 }
 
 void
@@ -128,22 +120,12 @@ se_catalog_add_view(const SeView *v)
 	isnull[COL_OPEN_SQL] = (v->open_sql == NULL);
 	if (v->open_sql)
 		values[COL_OPEN_SQL] = CStringGetTextDatum(v->open_sql);
-	se_row_insert(TABLE, values, isnull);
+	se_row_insert(&table, values, isnull);
 	foreach(lc, v->distinct)
 		add_distinct(v->relid, foreach_current_index(lc) + 1, lfirst(lc));
+	foreach(lc, v->sources)
+		se_view_source_add(v->relid, foreach_current_index(lc) + 1, lfirst(lc));
 	CacheInvalidateRelcacheByRelid(v->stream);
-}
-
-static Interval *
-copy_interval(SeRowScan *rows, int column)
-{
-	Interval   *copy;
-
-	if (rows->isnull[column])
-		return NULL;
-	copy = palloc(sizeof(Interval));
-	*copy = *DatumGetIntervalP(rows->values[column]);
-	return copy;
 }
 
 static TimestampTz
@@ -157,6 +139,7 @@ static SeView *
 make_view(SeRowScan *rows)
 {
 	SeView	   *v = palloc0(sizeof(SeView));
+	ListCell   *lc;
 
 	v->relid = DatumGetObjectId(rows->values[COL_VIEW]);
 	v->stream = DatumGetObjectId(rows->values[COL_STREAM]);
@@ -173,16 +156,52 @@ make_view(SeRowScan *rows)
 	v->by_event_time = DatumGetBool(rows->values[COL_BY_EVENT_TIME]);
 	v->serial = DatumGetBool(rows->values[COL_SERIAL]);
 	v->emit = se_row_text(rows, COL_EMIT);
-	v->state_ttl = copy_interval(rows, COL_STATE_TTL);
-	v->partition_span = copy_interval(rows, COL_PARTITION_SPAN);
-	v->window_reach = copy_interval(rows, COL_WINDOW_REACH);
-	v->allowed_lateness = copy_interval(rows, COL_ALLOWED_LATENESS);
+	v->state_ttl = se_row_interval(rows, COL_STATE_TTL);
+	v->partition_span = se_row_interval(rows, COL_PARTITION_SPAN);
+	v->window_reach = se_row_interval(rows, COL_WINDOW_REACH);
+	v->allowed_lateness = se_row_interval(rows, COL_ALLOWED_LATENESS);
 	v->options = (Jsonb *) PG_DETOAST_DATUM_COPY(rows->values[COL_OPTIONS]);
 	v->start_column = DatumGetInt16(rows->values[COL_START_COLUMN]);
 	v->end_column = DatumGetInt16(rows->values[COL_END_COLUMN]);
 	v->open_sql = se_row_text(rows, COL_OPEN_SQL);
 	v->distinct = list_distinct(v->relid);
+	v->sources = se_view_source_list(v->relid);
+	v->streams = list_make1_oid(v->stream);
+	foreach(lc, v->sources)
+		v->streams = lappend_oid(v->streams, ((SeSource *) lfirst(lc))->stream);
 	return v;
+}
+
+SeView *
+se_catalog_view_of(const SeView *view, Oid stream)
+{
+	SeView	   *result = palloc(sizeof(SeView));
+	ListCell   *lc;
+
+	*result = *view;
+	foreach(lc, view->sources)
+	{
+		const SeSource *source = lfirst(lc);
+		ListCell   *lc2;
+		ListCell   *lc3;
+
+		if (source->stream != stream)
+			continue;
+		result->stream = stream;
+		result->delta_sql = source->delta_sql;
+		result->late_sql = source->late_sql;
+		result->by_event_time = source->by_event_time;
+		result->distinct = NIL;
+		forboth(lc2, view->distinct, lc3, source->values_sql)
+		{
+			SeDistinct *d = palloc(sizeof(SeDistinct));
+
+			*d = *(SeDistinct *) lfirst(lc2);
+			d->values_sql = lfirst(lc3);
+			result->distinct = lappend(result->distinct, d);
+		}
+	}
+	return result;
 }
 
 SeView *
@@ -191,7 +210,7 @@ se_catalog_get_view(Oid relid, bool missing_ok)
 	SeRowScan	rows;
 	SeView	   *view = NULL;
 
-	se_row_begin(&rows, TABLE, AccessShareLock, 1, relid, 0);
+	se_row_begin(&rows, &table, AccessShareLock, 1, relid, 0);
 	if (se_row_next(&rows))
 		view = make_view(&rows);
 	se_row_end(&rows);
@@ -208,7 +227,7 @@ se_catalog_set_view_query(const SeView *view)
 {
 	SeRowScan	rows;
 
-	se_row_begin(&rows, TABLE, RowExclusiveLock, 1, view->relid, 0);
+	se_row_begin(&rows, &table, RowExclusiveLock, 1, view->relid, 0);
 	if (!se_row_next(&rows))
 		elog(ERROR, "continuous view %u has no row", view->relid);
 	se_row_put_text(&rows, COL_QUERY, view->query);
@@ -224,7 +243,7 @@ se_catalog_set_idle_watermark(Oid relid, TimestampTz watermark)
 {
 	SeRowScan	rows;
 
-	se_row_begin(&rows, TABLE, RowExclusiveLock, 1, relid, 0);
+	se_row_begin(&rows, &table, RowExclusiveLock, 1, relid, 0);
 	if (!se_row_next(&rows))
 		elog(ERROR, "continuous view %u has no row", relid);
 	rows.values[COL_IDLE_WATERMARK] = TimestampTzGetDatum(watermark);
@@ -235,12 +254,25 @@ se_catalog_set_idle_watermark(Oid relid, TimestampTz watermark)
 }
 
 TimestampTz
-se_catalog_idle_watermark(Oid state, Snapshot snapshot)
+se_catalog_idle_watermark(Oid relid)
 {
 	SeRowScan	rows;
 	TimestampTz result = DT_NOBEGIN;
 
-	se_row_begin_at(&rows, TABLE, AccessShareLock, 0, InvalidOid, 0, snapshot);
+	se_row_begin(&rows, &table, AccessShareLock, 1, relid, 0);
+	if (se_row_next(&rows))
+		result = idle_watermark(&rows);
+	se_row_end(&rows);
+	return result;
+}
+
+TimestampTz
+se_catalog_idle_watermark_at(Oid state, Snapshot snapshot)
+{
+	SeRowScan	rows;
+	TimestampTz result = DT_NOBEGIN;
+
+	se_row_begin_at(&rows, &table, AccessShareLock, 0, InvalidOid, 0, snapshot);
 	while (se_row_next(&rows))
 		if (DatumGetObjectId(rows.values[COL_STATE]) == state)
 			result = idle_watermark(&rows);
@@ -254,7 +286,7 @@ se_catalog_view_of_state(Oid state)
 	SeRowScan	rows;
 	Oid			result = InvalidOid;
 
-	se_row_begin(&rows, TABLE, AccessShareLock, 0, InvalidOid, 0);
+	se_row_begin(&rows, &table, AccessShareLock, 0, InvalidOid, 0);
 	while (se_row_next(&rows))
 		if (DatumGetObjectId(rows.values[COL_STATE]) == state)
 			result = DatumGetObjectId(rows.values[COL_VIEW]);
@@ -268,12 +300,15 @@ se_catalog_list_views(Oid stream)
 	SeRowScan	rows;
 	List	   *views = NIL;
 
-	se_row_begin(&rows, TABLE, AccessShareLock, 0, InvalidOid, 0);
+	se_row_begin(&rows, &table, AccessShareLock, 0, InvalidOid, 0);
 	while (se_row_next(&rows))
 	{
-		if (!OidIsValid(stream) ||
-			DatumGetObjectId(rows.values[COL_STREAM]) == stream)
-			views = lappend(views, make_view(&rows));
+		SeView	   *view = make_view(&rows);
+
+		if (!OidIsValid(stream))
+			views = lappend(views, view);
+		else if (list_member_oid(view->streams, stream))
+			views = lappend(views, se_catalog_view_of(view, stream));
 	}
 	se_row_end(&rows);
 	return views;
@@ -293,21 +328,23 @@ se_catalog_forget_relation(Oid relid)
 	if (found)
 		se_catalog_delete_partitions(relid);
 
-	se_row_begin(&rows, TABLE, RowExclusiveLock, 0, InvalidOid, 0);
+	se_row_begin(&rows, &table, RowExclusiveLock, 0, InvalidOid, 0);
 	while (se_row_next(&rows))
 	{
-		Oid			stream = DatumGetObjectId(rows.values[COL_STREAM]);
+		SeView	   *view = make_view(&rows);
+		ListCell   *lc;
 
-		if (DatumGetObjectId(rows.values[COL_VIEW]) != relid &&
-			DatumGetObjectId(rows.values[COL_STATE]) != relid &&
-			stream != relid)
+		if (view->relid != relid && view->state != relid &&
+			!list_member_oid(view->streams, relid))
 			continue;
-		delete_distinct(DatumGetObjectId(rows.values[COL_VIEW]));
-		se_catalog_delete_backfill(DatumGetObjectId(rows.values[COL_VIEW]));
-		se_catalog_delete_feed(DatumGetObjectId(rows.values[COL_VIEW]));
+		se_row_delete_all(&distinct_table, view->relid);
+		se_view_source_delete(view->relid);
+		se_catalog_delete_backfill(view->relid);
+		se_catalog_delete_feed(view->relid);
 		se_row_delete(&rows);
-		if (stream != relid)
-			CacheInvalidateRelcacheByRelid(stream);
+		foreach(lc, view->streams)
+			if (lfirst_oid(lc) != relid)
+				CacheInvalidateRelcacheByRelid(lfirst_oid(lc));
 		found = true;
 	}
 	se_row_end(&rows);

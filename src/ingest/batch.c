@@ -402,6 +402,8 @@ se_ingest_begin(SeIngest *ingest, SeProgress *progress, bool careful,
 			ingest->only_name = ingest->views[i].name;
 	/* in a backfill no row is late */
 	backfill = progress && OidIsValid(progress->view);
+	ingest->alone = progress && !backfill &&
+		(ingest->stream->server == NULL || ingest->stream->workers == 1);
 	ingest->watermark = backfill ? DT_NOBEGIN :
 		se_watermark_next(ingest->stream);
 	ingest->closed_idle = false;
@@ -412,7 +414,8 @@ se_ingest_begin(SeIngest *ingest, SeProgress *progress, bool careful,
 
 		if (target->view->ends_sql)
 			target->idle_watermark = backfill ? DT_NOBEGIN :
-				se_catalog_idle_watermark(target->view->state, NULL);
+				se_catalog_idle_watermark(target->view->relid);
+		se_batch_read_others(ingest, target);
 	}
 	if (progress)
 		progress->watermark = ingest->watermark;

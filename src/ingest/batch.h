@@ -2,7 +2,7 @@
  *
  * batch.h
  *	  A stream made ready for batches, and the batch that is running.
- *	  Private to definition.c, batch.c, views.c and feed.c.
+ *	  Private to definition.c, batch.c, views.c, closing.c and feed.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,6 +26,8 @@ typedef struct SeViewTarget
 	int64		late_rows;
 	TimestampTz idle_watermark; /* the view's own, or DT_NOBEGIN */
 	int64		lateness_us;	/* how long windows stay open */
+	TimestampTz others_closed;	/* the same by the other streams, where sessions
+								 * of all are chained; DT_NOEND */
 } SeViewTarget;
 
 struct SeIngest
@@ -60,6 +62,7 @@ struct SeIngest
 	const char *fault_column;	/* at which it stopped, on_error = fail */
 	SeRows	   *rows;			/* for the views; NULL: there are none */
 	bool		careful;
+	bool		alone;			/* nobody else is likely to merge into views */
 	int		   *row_record;		/* careful: per row, index of its record */
 	int			row_room;		/* allocated for */
 	int			n_rows;
@@ -86,5 +89,8 @@ extern void se_batch_reject(SeIngest *ingest, int record, int sqlstate,
  * sets records at fault aside instead of throwing.
  */
 extern void se_batch_apply_views(SeIngest *ingest);
+
+/* views.c: what a view goes by that is not of this stream. */
+extern void se_batch_read_others(SeIngest *ingest, SeViewTarget *target);
 
 #endif							/* SE_BATCH_H */

@@ -220,16 +220,6 @@ se_ingest_limits(SeIngest *ingest)
 	return &ingest->limits;
 }
 
-bool
-se_ingest_has_closing(SeIngest *ingest)
-{
-	for (int i = 0; i < ingest->n_views; i++)
-		if (ingest->views[i].view->late_sql != NULL ||
-			ingest->views[i].view->state_ttl != NULL)
-			return true;
-	return false;
-}
-
 SeStreamStats *
 se_ingest_stats(SeIngest *ingest)
 {

@@ -133,6 +133,7 @@ make_batch(SeFeeds *feeds, Feed *feed)
 	target->stats = se_stats_view(MyDatabaseId, feed->view, true);
 	target->name = se_sql_name(feed->view);
 	target->idle_watermark = DT_NOBEGIN;
+	target->others_closed = DT_NOEND;
 	batch->context = feeds->context;
 	batch->batch_context = AllocSetContextCreate(feeds->context,
 												 "stream_ext feed step",
@@ -144,6 +145,7 @@ make_batch(SeFeeds *feeds, Feed *feed)
 	batch->views = target;
 	batch->min_event_time = DT_NOEND;
 	batch->from_view = true;
+	batch->alone = true;
 	feed->target = target;
 	feed->batch = batch;
 }
@@ -239,7 +241,7 @@ source_closed_to(const SeFeeds *feeds, const Feed *feed, Snapshot snapshot)
 	watermark = se_watermark_closed(feeds->stream, snapshot);
 	if (source->ends_sql != NULL)
 		watermark = Max(watermark,
-						se_catalog_idle_watermark(source->state, snapshot));
+						se_catalog_idle_watermark_at(source->state, snapshot));
 	if (TIMESTAMP_NOT_FINITE(watermark) ||
 		pg_sub_s64_overflow(watermark, feed->lateness_us, &result) ||
 		!IS_VALID_TIMESTAMP(result))

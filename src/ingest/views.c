@@ -17,26 +17,62 @@
 #include "access/xact.h"
 #include "common/int.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
 #include "../clock.h"
+#include "../window/window.h"
 #include "batch.h"
-#include "feed.h"
 
-/* Windows of the view that end here or before are closed. */
+static TimestampTz
+before(TimestampTz watermark, int64 lateness_us)
+{
+	TimestampTz result;
+
+	if (TIMESTAMP_NOT_FINITE(watermark) ||
+		pg_sub_s64_overflow(watermark, lateness_us, &result) ||
+		!IS_VALID_TIMESTAMP(result))
+		return DT_NOBEGIN;
+	return result;
+}
+
+/* Windows of the view that end here or before are closed for the batch. */
 static TimestampTz
 closed_to(const SeIngest *ingest, const SeViewTarget *target)
 {
 	TimestampTz watermark = Max(ingest->watermark, target->idle_watermark);
-	TimestampTz result;
 
-	if (TIMESTAMP_NOT_FINITE(watermark) ||
-		pg_sub_s64_overflow(watermark, target->lateness_us, &result) ||
-		!IS_VALID_TIMESTAMP(result))
-		return DT_NOBEGIN;
-	return result;
+	return Min(before(watermark, target->lateness_us), target->others_closed);
+}
+
+/*
+ * A row of one stream may join sessions of another.  So sessions of several streams
+ * are open as long as they are for one of them.
+ */
+void
+se_batch_read_others(SeIngest *ingest, SeViewTarget *target)
+{
+	ListCell   *lc;
+
+	target->others_closed = DT_NOEND;
+	if (!target->view->serial)
+		return;
+	foreach(lc, target->view->streams)
+	{
+		SeStream   *stream;
+		Interval   *lateness;
+		TimestampTz closed;
+
+		if (lfirst_oid(lc) == ingest->stream->relid)
+			continue;
+		stream = se_catalog_get_stream(lfirst_oid(lc), true);
+		if (stream == NULL)
+			continue;			/* being dropped, and the view with it */
+		lateness = target->view->allowed_lateness ?
+			target->view->allowed_lateness : stream->allowed_lateness;
+		closed = before(se_watermark_next(stream), se_window_duration(lateness));
+		target->others_closed = Min(target->others_closed, closed);
+	}
 }
 
 static void
@@ -49,6 +85,7 @@ apply_view(SeIngest *ingest, SeViewTarget *target, int low, int high)
 	/* then nothing has to look for late rows */
 	range.in_time = ingest->min_event_time >= closed;
 	target->groups += se_state_apply(target->state, &range, closed,
+									 ingest->alone && list_length(target->view->streams) == 1,
 									 &target->late_rows);
 	target->rows += range.n;
 	target->elapsed_us += se_clock_us() - start;
@@ -141,48 +178,4 @@ se_batch_apply_views(SeIngest *ingest)
 		else
 			apply_view(ingest, target, 0, ingest->n_rows);
 	}
-}
-
-void
-se_ingest_expire(SeIngest *ingest, TimestampTz watermark)
-{
-	for (int i = 0; i < ingest->n_views; i++)
-		se_state_expire(ingest->views[i].state,
-						se_feeds_leave_to(ingest->views[i].view, watermark));
-}
-
-static void
-close_last_windows(SeIngest *ingest, SeViewTarget *target)
-{
-	TimestampTz end = se_state_last_end(target->state);
-	TimestampTz watermark;
-
-	if (TIMESTAMP_NOT_FINITE(end) ||
-		pg_add_s64_overflow(end, target->lateness_us, &watermark) ||
-		!IS_VALID_TIMESTAMP(watermark) ||
-		watermark <= se_watermark_next(ingest->stream) ||
-		watermark <= se_catalog_idle_watermark(target->view->state, NULL))
-		return;
-	se_catalog_set_idle_watermark(target->view->relid, watermark);
-}
-
-void
-se_ingest_close_idle(SeIngest *ingest)
-{
-	bool		wanted = false;
-
-	for (int i = 0; i < ingest->n_views; i++)
-		wanted |= ingest->views[i].view->ends_sql != NULL;
-	if (!wanted || ingest->closed_idle ||
-		!se_watermark_all_idle(ingest->stream))
-		return;
-	/* until we commit, no other worker begins a batch */
-	if (!ConditionalLockRelationOid(ingest->stream->relid,
-									ShareRowExclusiveLock) ||
-		!se_watermark_all_idle(ingest->stream))
-		return;
-	for (int i = 0; i < ingest->n_views; i++)
-		if (ingest->views[i].view->ends_sql)
-			close_last_windows(ingest, &ingest->views[i]);
-	ingest->closed_idle = true;
 }

@@ -115,10 +115,15 @@ set_option(const char *name, const char *value)
 static void
 configure_session(void)
 {
+	char		work_mem[32];
+
 	set_option("synchronous_commit", se_guc_synchronous_commit ? "on" : "off");
 	set_option("jit", "off");
 	set_option("max_parallel_workers_per_gather", "0");
 	set_option("application_name", "stream_ext");
+	/* before postgresql.conf, behind ALTER DATABASE and ALTER ROLE */
+	snprintf(work_mem, sizeof(work_mem), "%d", se_guc_work_mem_kb);
+	SetConfigOption("work_mem", work_mem, PGC_USERSET, PGC_S_GLOBAL);
 }
 
 /* ---- transactions ---- */

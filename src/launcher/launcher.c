@@ -245,6 +245,14 @@ has_ended(int i)
 		se_clock_us() - children[i].started_us > HEALTHY_US;
 }
 
+/* Probes are started before this in a round: there must be another one. */
+static void
+probe_again(Oid database)
+{
+	add_dirty(database);
+	SetLatch(MyLatch);
+}
+
 static void
 note_end(int i)
 {
@@ -259,7 +267,7 @@ note_end(int i)
 	if (!slot->wanted)
 	{
 		slot->state = SE_SLOT_FREE;
-		add_dirty(slot->database);
+		probe_again(slot->database);
 		return;
 	}
 	slot->state = SE_SLOT_WAITING;
@@ -271,7 +279,7 @@ note_end(int i)
 									(slot->not_before_us - now) / 4);
 	/* perhaps its stream or database is gone */
 	if (slot->failures > 0)
-		add_dirty(slot->database);
+		probe_again(slot->database);
 	slot->failures++;
 	slot->waiting_for = "restart after an error";
 }

@@ -79,8 +79,8 @@ se_plan_analyze(const char *text)
 	return sq;
 }
 
-Oid
-se_plan_find_stream(const char *query)
+List *
+se_plan_find_streams(const char *query)
 {
 	ErrorContextCallback callback;
 	SeQuery    *sq;
@@ -88,10 +88,10 @@ se_plan_find_stream(const char *query)
 	se_plan_error_text(&callback, query);
 	sq = se_plan_analyze(query);
 	se_plan_refuse_shape(sq);
-	se_plan_find_place(sq);
+	se_plan_find_places(sq);
 
 	error_context_stack = callback.previous;
-	return sq->stream;
+	return sq->streams;
 }
 
 /*
@@ -106,6 +106,37 @@ record_dependencies(Oid state, SeSplit *split)
 	ObjectAddressSet(address, RelationRelationId, state);
 	recordDependencyOnExpr(&address, (Node *) split->delta, NIL,
 						   DEPENDENCY_NORMAL);
+}
+
+static void
+make_sources(const SeQuery *sq, SeViewPlan *plan)
+{
+	ListCell   *lc;
+
+	foreach(lc, sq->streams)
+	{
+		SeSource   *source = palloc0(sizeof(SeSource));
+
+		source->stream = lfirst_oid(lc);
+		plan->sources = lappend(plan->sources, source);
+	}
+}
+
+/* For each stream the same queries, with its batch in its place. */
+static void
+write_deltas(SeQuery *sq, const SeSplit *split, SeViewPlan *plan)
+{
+	ListCell   *lc;
+
+	foreach(lc, plan->sources)
+	{
+		SeSource   *source = lfirst(lc);
+
+		sq->stream = source->stream;
+		source->delta_sql = se_plan_deparse_delta(sq, split->delta);
+		source->values_sql = se_plan_list_values(sq, split);
+	}
+	sq->stream = linitial_oid(sq->streams);
 }
 
 /*
@@ -125,7 +156,7 @@ se_plan_take_apart(const SeViewRequest *request, SeViewPlan *plan,
 	se_plan_error_text(&callback, request->query);
 	sq = se_plan_analyze(request->query);
 	se_plan_refuse_shape(sq);
-	se_plan_find_place(sq);
+	se_plan_find_places(sq);
 	se_plan_refuse_sources(sq);
 	se_plan_use_source(sq, plan);
 	se_plan_refuse_grouping(sq);
@@ -139,7 +170,7 @@ se_plan_take_apart(const SeViewRequest *request, SeViewPlan *plan,
 	error_context_stack = callback.previous;
 
 	settings = se_sql_settings_begin();
-	plan->stream = sq->stream;
+	make_sources(sq, plan);
 	se_plan_note_bounds(sq, split, plan);
 	plan->serial = se_plan_has_sessions(sq);
 	if (plan->serial)
@@ -151,7 +182,7 @@ se_plan_take_apart(const SeViewRequest *request, SeViewPlan *plan,
 	se_plan_use_distinct(sq, request, split);
 	if (plan->serial)
 		se_plan_use_sessions(sq, split);
-	plan->delta_sql = se_plan_deparse_delta(sq, split->delta);
+	write_deltas(sq, split, plan);
 	se_sql_settings_end(settings);
 	*result = split;
 	return sq;
@@ -167,7 +198,7 @@ se_plan_create_view(const SeViewRequest *request)
 
 	settings = se_sql_settings_begin();
 	plan->state = se_plan_make_state(request, sq, split);
-	if (plan->late_sql && request->keep_late)
+	if (((SeSource *) linitial(plan->sources))->late_sql && request->keep_late)
 		plan->late_rows = se_plan_make_late_rows(request, sq, plan->state);
 	if (request->close_on_idle)
 		plan->ends_sql = se_plan_ends_sql(sq, split);

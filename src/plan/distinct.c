@@ -42,9 +42,6 @@
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
-#include "optimizer/tlist.h"
-#include "parser/parse_clause.h"
-#include "parser/parse_oper.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/ruleutils.h"
@@ -115,26 +112,14 @@ value_column(const SeSplit *split)
 	}
 }
 
-/* A column more to group by, in every grouping set. */
 static void
 add_group(Query *query, Expr *expr, char *name)
 {
-	SortGroupClause *clause = makeNode(SortGroupClause);
 	TargetEntry *tle = makeTargetEntry(expr, list_length(query->targetList) + 1,
 									   name, false);
 
-	clause->tleSortGroupRef = assignSortGroupRef(tle, query->targetList);
-	get_sort_group_operators(exprType((Node *) expr), true, true, false,
-							 &clause->sortop, &clause->eqop, NULL,
-							 &clause->hashable);
+	(void) se_plan_group_by(query, tle);
 	query->targetList = lappend(query->targetList, tle);
-	query->groupClause = lappend(query->groupClause, clause);
-	if (query->groupingSets != NIL)
-		query->groupingSets =
-			lappend(query->groupingSets,
-					makeGroupingSet(GROUPING_SET_SIMPLE,
-									list_make1_int(clause->tleSortGroupRef),
-									-1));
 }
 
 /*
@@ -326,23 +311,6 @@ se_plan_distinct_set(const SeSplit *split, const SeState *state)
 
 /* ---- statements and tables ---- */
 
-/* "k1, k2, value" */
-static char *
-columns_text(const SeSplit *split, const char *value)
-{
-	StringInfoData buf;
-	ListCell   *lc;
-
-	initStringInfo(&buf);
-	foreach(lc, split->keys)
-		appendStringInfo(&buf, "%s%s", buf.len > 0 ? ", " : "",
-						 quote_identifier(((SeKey *) lfirst(lc))->column));
-	if (value)
-		appendStringInfo(&buf, "%s%s", buf.len > 0 ? ", " : "",
-						 quote_identifier(value));
-	return buf.data;
-}
-
 /* Do all its aggregates pass over a NULL? */
 static bool
 ignores_nulls(const SeDistinctSet *set)
@@ -359,7 +327,7 @@ static char *
 keep_sql(const SeSplit *split, const SeDistinctSet *set)
 {
 	const SeState *state = linitial(set->states);
-	char	   *columns = columns_text(split, set->column);
+	char	   *columns = se_plan_key_columns(split, set->column);
 	StringInfoData buf;
 
 	initStringInfo(&buf);
@@ -387,7 +355,7 @@ aggregate_name(const SeState *state)
 static char *
 delta_sql(const SeSplit *split, const SeDistinctSet *set, int number)
 {
-	char	   *keys = columns_text(split, NULL);
+	char	   *keys = se_plan_key_columns(split, NULL);
 	StringInfoData buf;
 	ListCell   *lc;
 
@@ -419,40 +387,31 @@ make_kept(const SeViewRequest *request, const SeSplit *split,
 	char	   *name = makeObjectName(request->name, NULL, number == 1 ?
 									  "distinct" : psprintf("distinct%d", number));
 	Node	   *value = argument(linitial(set->states));
-	ObjectAddress table,
-				owner;
+	ObjectAddress owner;
 	StringInfoData sql;
-	ListCell   *lc;
 
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "CREATE TABLE %s (",
-					 quote_qualified_identifier(request->schema, name));
-	foreach(lc, split->keys)
-	{
-		SeKey	   *key = lfirst(lc);
-		Node	   *expr = (Node *) key->tle->expr;
-
-		se_plan_append_column(&sql, key->column, exprType(expr),
-							  exprTypmod(expr), exprCollation(expr));
-	}
+	se_plan_begin_table(&sql, request, name, split);
 	se_plan_append_column(&sql, set->column, exprType(value),
 						  exprTypmod(value), exprCollation(value));
-	appendStringInfo(&sql, "UNIQUE NULLS NOT DISTINCT (%s))",
-					 columns_text(split, set->column));
-	if (split->partition_key)	/* it leaves with the state, see state/expire.c */
-		appendStringInfo(&sql, " PARTITION BY RANGE (%s)",
-						 quote_identifier(split->partition_key->column));
-	else
-		appendStringInfoString(&sql, " USING heap");
-	se_sql_execute(sql.data);
+	(void) se_plan_finish_table(&sql, request, name, split,
+								se_plan_key_columns(split, set->column), "");
 
-	ObjectAddressSet(table, RelationRelationId,
-					 get_relname_relid(name, get_namespace_oid(request->schema, false)));
 	ObjectAddressSet(owner, RelationRelationId, state);
-	recordDependencyOn(&table, &owner, DEPENDENCY_INTERNAL);
 	recordDependencyOnExpr(&owner, (Node *) set->values, NIL,
 						   DEPENDENCY_NORMAL);
-	return table.objectId;
+	return se_plan_attach_table(request, name, state);
+}
+
+List *
+se_plan_list_values(SeQuery *sq, const SeSplit *split)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, split->distinct)
+		result = lappend(result,
+						 se_plan_deparse_delta(sq, ((SeDistinctSet *) lfirst(lc))->values));
+	return result;
 }
 
 List *
@@ -491,7 +450,7 @@ append_part(StringInfo buf, const SeSplit *split, Oid relid,
 
 	appendStringInfo(buf, "%sSELECT %s, %d AS " SET,
 					 number > 0 ? " UNION ALL " : "",
-					 columns_text(split, NULL), number);
+					 se_plan_key_columns(split, NULL), number);
 	foreach(lc, split->states)
 	{
 		SeState    *state = lfirst(lc);

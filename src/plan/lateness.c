@@ -25,16 +25,12 @@
  */
 #include "postgres.h"
 
-#include "catalog/dependency.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
-#include "optimizer/tlist.h"
-#include "parser/parse_clause.h"
 #include "parser/parse_func.h"
 #include "parser/parse_node.h"
 #include "parser/parse_oper.h"
@@ -137,8 +133,8 @@ se_plan_open_from_text(const SeQuery *sq)
 }
 
 /* ts >= (SELECT ...), or ts > for sessions, evaluated once per batch */
-static Node *
-in_time_expr(const SeQuery *sq, Node *ts)
+Node *
+se_plan_in_time_expr(const SeQuery *sq, Node *ts)
 {
 	ParseState *pstate = make_parsestate(NULL);
 	SubLink    *sublink = makeNode(SubLink);
@@ -164,7 +160,7 @@ not_late_expr(const SeQuery *sq, Node *ts)
 {
 	BooleanTest *test = makeNode(BooleanTest);
 
-	test->arg = (Expr *) in_time_expr(sq, ts);
+	test->arg = (Expr *) se_plan_in_time_expr(sq, ts);
 	test->booltesttype = IS_NOT_FALSE;
 	test->location = -1;
 	return (Node *) test;
@@ -210,7 +206,6 @@ static void
 add_late_after(const SeQuery *sq, SeSplit *split, Node *ts)
 {
 	SeKey	   *key = palloc0(sizeof(SeKey));
-	SortGroupClause *clause = makeNode(SortGroupClause);
 	Query	   *delta = split->delta;
 	ListCell   *lc;
 
@@ -224,11 +219,7 @@ add_late_after(const SeQuery *sq, SeSplit *split, Node *ts)
 	key->tle = makeTargetEntry((Expr *) late_after_expr(sq, ts),
 							   list_length(split->keys) + 1,
 							   key->column, false);
-	clause->tleSortGroupRef = assignSortGroupRef(key->tle, delta->targetList);
-	get_sort_group_operators(exprType((Node *) key->tle->expr), true, true,
-							 false, &clause->sortop, &clause->eqop, NULL,
-							 &clause->hashable);
-	key->clause = clause;
+	key->clause = se_plan_group_by(delta, key->tle);
 
 	/* keys come before states */
 	foreach(lc, delta->targetList)
@@ -240,13 +231,6 @@ add_late_after(const SeQuery *sq, SeSplit *split, Node *ts)
 	}
 	delta->targetList = list_insert_nth(delta->targetList,
 										list_length(split->keys), key->tle);
-	delta->groupClause = lappend(delta->groupClause, clause);
-	if (delta->groupingSets != NIL)
-		delta->groupingSets =
-			lappend(delta->groupingSets,
-					makeGroupingSet(GROUPING_SET_SIMPLE,
-									list_make1_int(clause->tleSortGroupRef),
-									-1));
 	split->keys = lappend(split->keys, key);
 	split->late_after = key;
 }
@@ -361,7 +345,7 @@ late_sql(SeQuery *sq, SeSplit *split, Node *ts)
 	if (se_plan_has_sessions(sq))
 		put_keys(sq, query, split);
 	add_condition(query, (Node *) makeBoolExpr(NOT_EXPR,
-											   list_make1(in_time_expr(sq, ts)),
+											   list_make1(se_plan_in_time_expr(sq, ts)),
 											   -1));
 	sql = se_plan_deparse_delta(sq, query);
 	desc->natts = natts;
@@ -381,28 +365,35 @@ late_sql(SeQuery *sq, SeSplit *split, Node *ts)
  * stream's place there is no other.
  */
 static bool
-is_event_time(const SeQuery *sq, Node *ts)
+is_event_time(SeQuery *sq, Node *ts)
 {
-	SeStream   *stream = sq->source ? NULL :
-		se_catalog_get_stream(sq->stream, false);
-	Var		   *var = (Var *) ts;
+	SeStream   *stream;
 
-	if (stream == NULL)
+	if (sq->source != NULL)
 		return true;
-	return IsA(var, Var) && stream->event_time != NULL &&
-		list_length(sq->stream_path) == 1 && var->varno == sq->stream_index &&
-		var->varattno == get_attnum(sq->stream, stream->event_time);
+	stream = se_catalog_get_stream(sq->stream, false);
+	return stream->event_time != NULL &&
+		se_plan_is_batch_column(sq, ts, get_attnum(sq->stream,
+												   stream->event_time));
 }
 
 void
 se_plan_drop_late(SeQuery *sq, SeSplit *split, SeViewPlan *plan)
 {
 	Node	   *ts = se_plan_window_time(sq);
+	ListCell   *lc;
 
-	/* no row of a view comes late */
-	if (sq->source == NULL)
-		plan->late_sql = late_sql(sq, split, ts);
-	plan->by_event_time = is_event_time(sq, ts);
+	foreach(lc, plan->sources)
+	{
+		SeSource   *source = lfirst(lc);
+
+		sq->stream = source->stream;
+		/* no row of a view comes late */
+		if (sq->source == NULL)
+			source->late_sql = late_sql(sq, split, ts);
+		source->by_event_time = is_event_time(sq, ts);
+	}
+	sq->stream = linitial_oid(sq->streams);
 	if (se_plan_has_sessions(sq))
 		return;					/* the merge knows which rows are late */
 	if (sq->window.panes != NULL)
@@ -419,22 +410,44 @@ regclass_literal(Oid relid)
 					quote_literal_cstr(se_sql_name(relid)));
 }
 
+/* Of all streams: a window may still take rows of the one that is behind. */
 char *
 se_plan_closed_condition(const SeQuery *sq, const SeViewRequest *request,
 						 Oid state, const char *window_end)
 {
 	Oid			type = exprType(se_plan_window_time(sq));
-	Interval	lateness = {.time = request->lateness_us};
-	char	   *name = regclass_literal(sq->stream);
-	char	   *watermark;
+	StringInfoData buf;
+	ListCell   *lc;
 
-	if (request->close_on_idle || sq->source != NULL)
-		name = psprintf("%s, %s", name, regclass_literal(state));
-	watermark = psprintf("(SELECT stream.watermark(%s))", name);
-	if (type == TIMESTAMPOID)
-		watermark = psprintf("pg_catalog.timezone('UTC', %s)", watermark);
-	return psprintf("%s + %s <= %s", window_end,
-					se_plan_interval_literal(&lateness), watermark);
+	initStringInfo(&buf);
+	foreach(lc, request->streams)
+	{
+		const SeRequestStream *stream = lfirst(lc);
+		Interval	lateness = {.time = stream->lateness_us};
+		char	   *name = regclass_literal(stream->relid);
+		char	   *watermark;
+
+		if (request->close_on_idle || sq->source != NULL)
+			name = psprintf("%s, %s", name, regclass_literal(state));
+		watermark = psprintf("(SELECT stream.watermark(%s))", name);
+		if (type == TIMESTAMPOID)
+			watermark = psprintf("pg_catalog.timezone('UTC', %s)", watermark);
+		appendStringInfo(&buf, "%s%s + %s <= %s", buf.len > 0 ? " AND " : "",
+						 window_end, se_plan_interval_literal(&lateness),
+						 watermark);
+	}
+	return buf.data;
+}
+
+Oid
+se_plan_without_watermark(const SeViewRequest *request)
+{
+	ListCell   *lc;
+
+	foreach(lc, request->streams)
+		if (!((SeRequestStream *) lfirst(lc))->watermark)
+			return ((SeRequestStream *) lfirst(lc))->relid;
+	return InvalidOid;
 }
 
 /* ---- the table of late rows ---- */
@@ -445,17 +458,12 @@ se_plan_make_late_rows(const SeViewRequest *request, const SeQuery *sq,
 {
 	char	   *name = makeObjectName(request->name, NULL, "late_rows");
 	const char *time = format_type_be_qualified(exprType(se_plan_window_time(sq)));
-	ObjectAddress table,
-				owner;
 
 	se_sql_execute(psprintf("CREATE TABLE %s (\"partition\" integer NOT NULL, \"offset\" bigint NOT NULL, "
 							 "event_time %s NOT NULL, window_start %s NOT NULL, window_end %s NOT NULL, "
-							 "closed_to timestamptz NOT NULL, \"row\" jsonb NOT NULL, arrived_at timestamptz NOT NULL) USING heap",
+							 "closed_to timestamptz NOT NULL, \"row\" jsonb NOT NULL, arrived_at timestamptz NOT NULL%s) USING heap",
 							 quote_qualified_identifier(request->schema, name),
-							 time, time, time));
-	ObjectAddressSet(table, RelationRelationId,
-					 get_relname_relid(name, get_namespace_oid(request->schema, false)));
-	ObjectAddressSet(owner, RelationRelationId, state);
-	recordDependencyOn(&table, &owner, DEPENDENCY_INTERNAL);
-	return table.objectId;
+							 time, time, time,
+							 list_length(sq->streams) > 1 ? ", stream regclass NOT NULL" : ""));
+	return se_plan_attach_table(request, name, state);
 }

@@ -22,8 +22,10 @@
 #include "postgres.h"
 
 #include "access/transam.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
+#include "nodes/nodeFuncs.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
@@ -149,6 +151,22 @@ append_list(StringInfo buf, const char *item)
 }
 
 /*
+ * Any order will do that is the same for all writers, so text is compared byte by
+ * byte.  Where texts are equal that have other bytes, that would be two orders.
+ */
+static char *
+order_expression(const SeKey *key)
+{
+	Oid			collation = exprCollation((Node *) key->tle->expr);
+	const char *column = quote_identifier(key->column);
+
+	if (OidIsValid(collation) && collation != C_COLLATION_OID &&
+		get_collation_isdeterministic(collation))
+		return psprintf("%s COLLATE pg_catalog.\"C\"", column);
+	return pstrdup(column);
+}
+
+/*
  * What is merged.  Where new values were aggregated by themselves a group is
  * there more than once: @se_set tells where from, and so which states it has.
  */
@@ -205,7 +223,7 @@ se_plan_merge_sql(const SeQuery *sq, const SeSplit *split)
 
 		append_list(&keys, quote_identifier(key->column));
 		if (!se_plan_key_is_bound(sq, key))
-			append_list(&order, quote_identifier(key->column));
+			append_list(&order, order_expression(key));
 	}
 	/* a batch has few windows: compared first, they would mostly be equal */
 	foreach(lc, split->keys)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * place.c
- *	  Where in a query its stream is.
+ *	  Where in a query its streams are.
  *
  *		WITH v AS (SELECT lower(k) AS k FROM clicks WHERE n > 0)
  *		SELECT k, count(*) FROM v JOIN (SELECT ...) t USING (k) GROUP BY k
@@ -14,6 +14,10 @@
  * once: what looks at the stream's rows a second time would see those of one
  * batch.  Sub-selects over tables may be anything.
  *
+ * Rows of UNION ALL go up by themselves, too.  So each of its branches may read a
+ * stream, the same or another, and must: a table would count again with every
+ * batch.
+ *
  * Nothing here is kept; a crash leaves nothing behind.
  *
  *-------------------------------------------------------------------------
@@ -21,7 +25,6 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteHandler.h"
@@ -90,7 +93,7 @@ se_plan_refuse_hidden_streams(SeQuery *sq)
 	List	   *rewritten = QueryRewrite(copyObject(sq->query));
 	List	   *found = list_streams(linitial(rewritten));
 
-	if (list_length(found) > (OidIsValid(sq->stream) && !sq->source ? 1 : 0))
+	if (list_length(found) > (sq->source ? 0 : list_length(sq->places)))
 		refuse(sq, -1,
 			   errmsg("the query reads stream \"%s\" through a view",
 					  get_rel_name(llast_oid(found))),
@@ -98,44 +101,42 @@ se_plan_refuse_hidden_streams(SeQuery *sq)
 }
 
 static void
-refuse_number(SeQuery *sq, List *found)
+refuse_none(SeQuery *sq)
 {
-	if (found == NIL)
-	{
-		se_plan_refuse_hidden_streams(sq);
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("the query reads no stream"),
-				 errhint("Name a stream made by stream.create_stream in FROM; over tables alone use CREATE VIEW.")));
-	}
-	if (list_length(found) == 1)
-		return;
-	if (linitial_oid(found) == lsecond_oid(found))
+	se_plan_refuse_hidden_streams(sq);
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("the query reads no stream"),
+			 errhint("Name a stream made by stream.create_stream in FROM; over tables alone use CREATE VIEW.")));
+}
+
+static void
+refuse_two(SeQuery *sq, Oid one, Oid other)
+{
+	if (one == other)
 		refuse(sq, -1,
 			   errmsg("the query reads %s \"%s\" more than once",
-					  kind_of_source(sq), get_rel_name(linitial_oid(found))),
+					  kind_of_source(sq), get_rel_name(one)),
 			   errdetail("One of them would see the rows of one batch only."),
 			   errhint("Make a view of each use and join the views when reading."));
 	if (sq->source)
 		refuse(sq, -1,
 			   errmsg("the query reads more than one continuous view and no stream"),
 			   errdetail("It reads \"%s\" and \"%s\"; the rows of which it should count is not clear.",
-						 get_rel_name(linitial_oid(found)),
-						 get_rel_name(lsecond_oid(found))),
+						 get_rel_name(one), get_rel_name(other)),
 			   errhint("Make a view of each and join the views when reading."));
 	refuse(sq, -1,
 		   errmsg("the query reads more than one stream"),
 		   errdetail("It reads \"%s\" and \"%s\".",
-					 get_rel_name(linitial_oid(found)),
-					 get_rel_name(lsecond_oid(found))),
-		   errhint("Make a view of each stream and join the views when reading."));
+					 get_rel_name(one), get_rel_name(other)),
+		   errhint("Make a view of each stream and join the views when reading; rows of several streams that are counted alike can be put together with UNION ALL in FROM."));
 }
 
 /* ---- what may be between the stream and the aggregation ---- */
 
-/* True when rti is in this part of FROM; refuses its nullable side. */
+/* True when rti, which the stream is in, is in this part of FROM; refuses its nullable side. */
 static bool
-refuse_join_side(SeQuery *sq, Node *jtnode, Index rti)
+refuse_join_side(SeQuery *sq, Node *jtnode, Index rti, Oid stream)
 {
 	bool		found = false;
 
@@ -146,14 +147,14 @@ refuse_join_side(SeQuery *sq, Node *jtnode, Index rti)
 		ListCell   *lc;
 
 		foreach(lc, ((FromExpr *) jtnode)->fromlist)
-			found |= refuse_join_side(sq, lfirst(lc), rti);
+			found |= refuse_join_side(sq, lfirst(lc), rti, stream);
 		return found;
 	}
 	else
 	{
 		JoinExpr   *join = castNode(JoinExpr, jtnode);
-		bool		left = refuse_join_side(sq, join->larg, rti);
-		bool		right = refuse_join_side(sq, join->rarg, rti);
+		bool		left = refuse_join_side(sq, join->larg, rti, stream);
+		bool		right = refuse_join_side(sq, join->rarg, rti, stream);
 
 		if ((left && join->jointype != JOIN_INNER &&
 			 join->jointype != JOIN_LEFT) ||
@@ -161,7 +162,7 @@ refuse_join_side(SeQuery *sq, Node *jtnode, Index rti)
 			 join->jointype != JOIN_RIGHT))
 			refuse(sq, -1,
 				   errmsg("%s \"%s\" is on the nullable side of an outer join",
-						  kind_of_source(sq), get_rel_name(sq->stream)),
+						  kind_of_source(sq), get_rel_name(stream)),
 				   errdetail("Rows of the other side without a match would have to be taken back when a match arrives."),
 				   errhint("Put the %s on the left of LEFT JOIN.",
 						   kind_of_source(sq)));
@@ -175,11 +176,6 @@ refuse_inner_shape(SeQuery *sq, Query *q)
 {
 	const char *clause = NULL;
 
-	if (q->setOperations != NULL)
-		refuse(sq, -1,
-			   errmsg("UNION, INTERSECT and EXCEPT are not supported in a sub-select over a stream"),
-			   errdetail("The other side would be read again with every batch."),
-			   errhint("Make a view of each query and combine them when reading."));
 	if (q->hasAggs || q->groupClause != NIL || q->groupingSets != NIL ||
 		q->havingQual != NULL)
 		refuse(sq, exprLocation((Node *) q->targetList),
@@ -203,6 +199,32 @@ refuse_inner_shape(SeQuery *sq, Query *q)
 			   errmsg("ORDER BY is not supported in a sub-select over a stream"),
 			   errdetail("Rows are aggregated in the order in which they come."),
 			   errhint("Leave it out."));
+}
+
+/* Branches whose rows are compared with each other. */
+static void
+refuse_operation(SeQuery *sq, Node *node)
+{
+	SetOperationStmt *operation = (SetOperationStmt *) node;
+
+	if (!IsA(node, SetOperationStmt))
+		return;
+	if (operation->op != SETOP_UNION || !operation->all)
+		refuse(sq, -1,
+			   errmsg("UNION, INTERSECT and EXCEPT are not supported in a sub-select over a stream"),
+			   errdetail("They compare a row with all others, of which a batch has only some."),
+			   errhint("Use UNION ALL of streams, or make a view of each query and combine them when reading."));
+	refuse_operation(sq, operation->larg);
+	refuse_operation(sq, operation->rarg);
+}
+
+static void
+refuse_table_branch(SeQuery *sq, Query *branch)
+{
+	refuse(sq, exprLocation((Node *) branch->targetList),
+		   errmsg("a branch of UNION ALL reads no stream"),
+		   errdetail("Its rows would be counted again with every batch."),
+		   errhint("Make a view of the streams alone, and add the rows of tables when reading it."));
 }
 
 static CommonTableExpr *
@@ -241,19 +263,23 @@ refuse_with_query(SeQuery *sq, CommonTableExpr *cte)
 static bool
 refuse_sublink_walker(Node *node, SeQuery *sq)
 {
+	List	   *found;
+
 	if (node == NULL)
 		return false;
-	if (IsA(node, CommonTableExpr) &&
-		list_sources(node, sq->source != NULL) != NIL)
+	found = IsA(node, CommonTableExpr) || IsA(node, SubLink) ?
+		list_sources(node, sq->source != NULL) : NIL;
+	if (IsA(node, CommonTableExpr) && found != NIL &&
+		!list_member_ptr(sq->stream_path, ((CommonTableExpr *) node)->ctequery))
 		refuse(sq, ((CommonTableExpr *) node)->location,
 			   errmsg("WITH query \"%s\", which reads a stream, is not used in FROM",
 					  ((CommonTableExpr *) node)->ctename),
 			   errdetail("A sub-select in an expression would see the rows of one batch only."),
 			   errhint("Name it in FROM, once."));
-	if (IsA(node, SubLink) && list_sources(node, sq->source != NULL) != NIL)
+	if (IsA(node, SubLink) && found != NIL)
 		refuse(sq, ((SubLink *) node)->location,
 			   errmsg("%s \"%s\" is read by a sub-select in an expression",
-					  kind_of_source(sq), get_rel_name(sq->stream)),
+					  kind_of_source(sq), get_rel_name(linitial_oid(found))),
 			   errdetail("The sub-select would see the rows of one batch only."),
 			   errhint("Name the %s in FROM; sub-selects in expressions can read tables.",
 					   kind_of_source(sq)));
@@ -262,14 +288,23 @@ refuse_sublink_walker(Node *node, SeQuery *sq)
 	return expression_tree_walker(node, refuse_sublink_walker, sq);
 }
 
-/* ---- finding it ---- */
+/* ---- finding them ---- */
+
+/* What is found on the way down. */
+typedef struct Search
+{
+	SeQuery    *sq;
+	List	   *places;			/* of SePlace */
+	List	   *queries;		/* that have one in FROM or further in */
+	bool		recursive;		/* in a query that is refused if it has one */
+} Search;
 
 /*
  * The query behind an entry of FROM, in front of the queries around it; NIL
  * when it is none.  levels are the queries from this one outwards.
  */
-static List *
-enter(List *levels, const RangeTblEntry *rte)
+List *
+se_plan_enter(List *levels, const RangeTblEntry *rte)
 {
 	if (rte->rtekind == RTE_SUBQUERY)
 		return lcons(rte->subquery, list_copy(levels));
@@ -283,109 +318,161 @@ enter(List *levels, const RangeTblEntry *rte)
 	return NIL;
 }
 
-/*
- * Goes down from a query to the one that has the stream in its FROM, and
- * refuses what is on the way.  Returns the queries from that one up to this
- * one, and the entry in each that leads there; NIL when it is not in FROM.
- */
-static List *
-find_path(SeQuery *sq, List *levels, List **entries)
+List *
+se_plan_list_branches(Node *operation)
+{
+	if (!IsA(operation, SetOperationStmt))
+		return list_make1(operation);
+	return list_concat(se_plan_list_branches(((SetOperationStmt *) operation)->larg),
+					   se_plan_list_branches(((SetOperationStmt *) operation)->rarg));
+}
+
+static Oid	search(Search *s, List *levels);
+
+static Oid
+search_union(Search *s, List *levels)
 {
 	Query	   *query = linitial_node(Query, levels);
-	Index		place = 0;
+	List	   *branches = se_plan_list_branches(query->setOperations);
+	Query	   *without = NULL;
+	Oid			found = InvalidOid;
 	ListCell   *lc;
 
-	check_stack_depth();
-	foreach(lc, query->rtable)
+	foreach(lc, branches)
 	{
-		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
-		List	   *inner;
-		List	   *path = NIL;
+		RangeTblEntry *rte = rt_fetch(lfirst_node(RangeTblRef, lc)->rtindex,
+									  query->rtable);
+		Oid			stream = search(s, se_plan_enter(levels, rte));
 
-		place++;
-		inner = enter(levels, rte);
-		if (inner != NIL)
-			path = find_path(sq, inner, entries);
-		else if (rte->rtekind == RTE_RELATION && rte->relid == sq->stream)
-			*entries = NIL;
+		if (!OidIsValid(stream))
+			without = rte->subquery;
 		else
-			continue;
-		if (inner != NIL && path == NIL)
-			continue;
-
-		if (rte->rtekind == RTE_CTE)
-			refuse_with_query(sq, find_with_query(list_nth(levels,
-														   rte->ctelevelsup),
-												  rte->ctename));
-		if (inner != NIL)
-			refuse_inner_shape(sq, linitial(inner));
-		(void) refuse_join_side(sq, (Node *) query->jointree, place);
-		*entries = lappend_int(*entries, place);
-		return lappend(path, query);
+		{
+			refuse_inner_shape(s->sq, rte->subquery);
+			found = stream;
+		}
 	}
-	return NIL;
+	if (!OidIsValid(found) || s->recursive)
+		return found;
+	refuse_operation(s->sq, query->setOperations);
+	if (without != NULL)
+		refuse_table_branch(s->sq, without);
+	return found;
+}
+
+/* The same for an entry of the query's FROM. */
+static Oid
+search_entry(Search *s, List *levels, Index index)
+{
+	Query	   *query = linitial_node(Query, levels);
+	RangeTblEntry *rte = rt_fetch(index, query->rtable);
+	List	   *inner = se_plan_enter(levels, rte);
+	CommonTableExpr *cte = NULL;
+	bool		recursive = s->recursive;
+	Oid			found;
+
+	if (rte->rtekind == RTE_CTE)
+		cte = find_with_query(list_nth(levels, rte->ctelevelsup), rte->ctename);
+	s->recursive |= cte != NULL && cte->cterecursive;
+	if (inner != NIL)
+		found = search(s, inner);
+	else if (rte->rtekind == RTE_RELATION &&
+			 list_member_oid(s->sq->streams, rte->relid))
+	{
+		SePlace    *place = palloc(sizeof(SePlace));
+
+		place->stream = found = rte->relid;
+		place->query = query;
+		place->index = index;
+		s->places = lappend(s->places, place);
+	}
+	else
+		found = InvalidOid;
+	s->recursive = recursive;
+	if (!OidIsValid(found))
+		return InvalidOid;
+
+	if (cte != NULL)
+		refuse_with_query(s->sq, cte);
+	if (inner != NIL)
+		refuse_inner_shape(s->sq, linitial(inner));
+	(void) refuse_join_side(s->sq, (Node *) query->jointree, index, found);
+	return found;
+}
+
+/*
+ * Goes down from a query to those that have a stream in their FROM, and refuses
+ * what is on the way.  Returns a stream that is there, or InvalidOid.
+ */
+static Oid
+search(Search *s, List *levels)
+{
+	Query	   *query = linitial_node(Query, levels);
+	Oid			found = InvalidOid;
+
+	check_stack_depth();
+	if (query->setOperations != NULL)
+		found = search_union(s, levels);
+	else
+		for (Index i = 1; i <= list_length(query->rtable); i++)
+		{
+			Oid			stream = search_entry(s, levels, i);
+
+			if (OidIsValid(found) && OidIsValid(stream))
+				refuse_two(s->sq, found, stream);
+			found = OidIsValid(stream) ? stream : found;
+		}
+	if (OidIsValid(found))
+		s->queries = lappend(s->queries, query);
+	return found;
+}
+
+static bool
+has_union_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+		return ((Query *) node)->setOperations != NULL ||
+			query_tree_walker((Query *) node, has_union_walker, context, 0);
+	return expression_tree_walker(node, has_union_walker, context);
 }
 
 void
-se_plan_find_place(SeQuery *sq)
+se_plan_find_places(SeQuery *sq)
 {
 	List	   *found = list_streams(sq->query);
-	List	   *entries;
+	Search		s = {.sq = sq};
 
 	if (found == NIL)
 	{
 		/* beside a stream they are as tables */
 		found = list_sources(sq->query, true);
-		if (found != NIL)
-			sq->source = se_catalog_get_view(linitial_oid(found), false);
+		if (found == NIL)
+			refuse_none(sq);
+		sq->source = se_catalog_get_view(linitial_oid(found), false);
 	}
-	refuse_number(sq, found);
-	sq->stream = linitial_oid(found);
-	sq->stream_path = find_path(sq, list_make1(sq->query), &entries);
-	if (sq->stream_path == NIL)
+	if (list_length(found) > 1 &&
+		(sq->source || !has_union_walker((Node *) sq->query, NULL)))
+		refuse_two(sq, linitial_oid(found), lsecond_oid(found));
+	sq->streams = list_concat_unique_oid(NIL, found);
+	sq->stream = linitial_oid(sq->streams);
+	(void) search(&s, list_make1(sq->query));
+	sq->places = s.places;
+	sq->stream_path = s.queries;
+	if (list_length(s.places) != list_length(found))
 	{
 		(void) refuse_sublink_walker((Node *) sq->query, sq);
 		elog(ERROR, "stream \"%s\" was not found in the query",
 			 get_rel_name(sq->stream));
 	}
-	sq->stream_index = linitial_int(entries);
 }
 
-RangeTblEntry *
-se_plan_stream_entry(SeQuery *sq, Query *query)
+List *
+se_plan_list_places(SeQuery *sq, Query *query)
 {
-	List	   *entries;
-	List	   *path = find_path(sq, list_make1(query), &entries);
+	Search		s = {.sq = sq};
 
-	return rt_fetch(linitial_int(entries),
-					linitial_node(Query, path)->rtable);
-}
-
-/* The sub-selects that the stream is in pass the column on. */
-Node *
-se_plan_batch_column(SeQuery *sq, Query *query, Var *column)
-{
-	List	   *entries;
-	List	   *path = find_path(sq, list_make1(query), &entries);
-	Var		   *var = copyObject(column);
-
-	/* the deparser goes by the syntactic one */
-	var->varno = var->varnosyn = linitial_int(entries);
-	for (int i = 1; i < list_length(path); i++)
-	{
-		Query	   *inner = list_nth_node(Query, path, i - 1);
-		Query	   *outer = list_nth_node(Query, path, i);
-		Index		rti = list_nth_int(entries, i);
-		RangeTblEntry *rte = rt_fetch(rti, outer->rtable);
-		AttrNumber	attno = list_length(inner->targetList) + 1;
-		char	   *name = psprintf("batch_%d", column->varattno);
-
-		inner->targetList = lappend(inner->targetList,
-									makeTargetEntry((Expr *) var, attno, name,
-													false));
-		rte->eref->colnames = lappend(rte->eref->colnames, makeString(name));
-		var = makeVar(rti, attno, column->vartype, column->vartypmod,
-					  column->varcollid, 0);
-	}
-	return (Node *) var;
+	(void) search(&s, list_make1(query));
+	return s.places;
 }

@@ -16,6 +16,14 @@
 
 #include "catalog/catalog.h"
 
+/* What a view goes by of a stream, or of the view in its place, that it reads. */
+typedef struct SeRequestStream
+{
+	Oid			relid;
+	bool		watermark;		/* it has one */
+	int64		lateness_us;	/* how long windows stay open for its rows */
+} SeRequestStream;
+
 typedef struct SeViewRequest
 {
 	const char *schema;			/* where the view and its state go */
@@ -24,26 +32,25 @@ typedef struct SeViewRequest
 	bool		append;			/* show windows when they are closed */
 	bool		close_on_idle;	/* the last windows, too */
 	bool		keep_late;		/* late rows, else they are counted */
-	bool		watermark;		/* the stream has one */
-	int64		lateness_us;	/* how long windows stay open */
+	List	   *streams;		/* of SeRequestStream, as se_plan_find_streams
+								 * has them */
+	bool		watermark;		/* all of them have one */
+	int64		lateness_us;	/* how long the last windows stay open */
 	int64		ttl_us;			/* how long groups stay; -1: for ever */
 } SeViewRequest;
 
 typedef struct SeViewPlan
 {
-	Oid			stream;			/* relid of the stream in its FROM, or view */
+	List	   *sources;		/* of SeSource: its streams */
 	Oid			state;			/* relid of the state table made */
 	Oid			view;			/* relid of the view made */
 	Interval   *partition_span; /* as in SeView */
 	Interval   *window_reach;
-	bool		by_event_time;	/* the window is over the event time column */
 	bool		serial;			/* merges of two workers would clash */
 	Oid			late_rows;		/* relid of the table of late rows, or none */
 	char	   *ends_sql;		/* the end of the last window; or NULL */
-	char	   *late_sql;		/* reads SE_BATCH_NAME; NULL: no row is late */
-	char	   *delta_sql;		/* reads SE_BATCH_NAME */
 	char	   *merge_sql;		/* reads SE_DELTA_NAME */
-	List	   *distinct;		/* of SeDistinct */
+	List	   *distinct;		/* of SeDistinct, of the first source */
 	AttrNumber	start_column;	/* as in SeView */
 	AttrNumber	end_column;
 	char	   *open_sql;
@@ -51,10 +58,10 @@ typedef struct SeViewPlan
 } SeViewPlan;
 
 /*
- * The stream that a query reads, or the view in its place; refuses a query that
- * has none or several.
+ * The streams that a query reads, or the one view in their place; refuses a query
+ * that has none.
  */
-extern Oid	se_plan_find_stream(const char *query);
+extern List *se_plan_find_streams(const char *query);
 
 /*
  * Analyses, refuses or creates: state table, its unique index and the view.
@@ -76,9 +83,9 @@ extern char *se_plan_rows_of_source(const SeView *source, int64 *reach);
 
 /*
  * replace.c: the view's expressions made anew over the state that it has;
- * refuses a query that needs another state.  Of old, stream, state, view,
- * serial and delta_sql are read.  Runs as the current user, who owns the view and has
- * locked it.  Its OID stays.  Fills the columns that are bounds in new.
+ * refuses a query that needs another state.  Of old, sources, state, view,
+ * serial and distinct are read.  Runs as the current user, who owns the view and
+ * has locked it.  Its OID stays.  Fills the columns that are bounds in new.
  */
 extern void se_plan_replace_view(const SeViewRequest *request,
 								 const SeViewPlan *old, SeViewPlan *new);

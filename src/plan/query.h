@@ -29,16 +29,26 @@ typedef struct SeWindow
 	Interval	pane;			/* their size, if they are tumble's */
 } SeWindow;
 
+/* A place where a query reads a stream. */
+typedef struct SePlace
+{
+	Oid			stream;
+	Query	   *query;			/* has it in FROM */
+	Index		index;			/* in the range table of that */
+} SePlace;
+
 /* The user's query, analysed in his search_path, not rewritten. */
 typedef struct SeQuery
 {
 	const char *text;
 	Query	   *query;
-	Oid			stream;			/* InvalidOid: not looked for yet */
-	SeView	   *source;			/* the view that is in its place, or NULL */
-	List	   *stream_path;	/* the query that has it in FROM, and those
-								 * around it up to query */
-	Index		stream_index;	/* its place in the first one's range table */
+	List	   *streams;		/* relids; NIL: not looked for yet */
+	SeView	   *source;			/* the view that is in their place, or NULL */
+	List	   *places;			/* of SePlace: one, or those in UNION ALL */
+	List	   *stream_path;	/* queries with a stream in FROM, and those
+								 * around them up to query */
+	Oid			stream;			/* of streams: the batch that queries are
+								 * written for, at first the first's */
 	SeWindow	window;
 } SeQuery;
 
@@ -103,16 +113,28 @@ extern SeQuery *se_plan_take_apart(const SeViewRequest *request,
 extern void se_plan_error_text(ErrorContextCallback *callback,
 							   const char *text);
 
-/* place.c: finds the stream; refuses a query where it is elsewhere or twice */
-extern void se_plan_find_place(SeQuery *sq);
-/* The stream's entry in the FROM of a copy of the query. */
-extern RangeTblEntry *se_plan_stream_entry(SeQuery *sq, Query *query);
-/* A column of the batch, for the select list of a copy of the query. */
-extern Node *se_plan_batch_column(SeQuery *sq, Query *query, Var *column);
+/* place.c: finds the streams; refuses a query where one is elsewhere or twice */
+extern void se_plan_find_places(SeQuery *sq);
+/* Of SePlace: the same in a copy of the query. */
+extern List *se_plan_list_places(SeQuery *sq, Query *query);
 extern void se_plan_refuse_hidden_streams(SeQuery *sq);
 
+/* batch.c: sq->stream's batch in a copy of the query */
+extern void se_plan_put_batch(SeQuery *sq, Query *query);
+/* Its column for the select list; NULL in rows of other streams. */
+extern Node *se_plan_batch_column(SeQuery *sq, Query *query, Var *column);
+/* The same of all streams: their attnos, in the order of sq->streams. */
+extern Node *se_plan_batch_columns(SeQuery *sq, Query *query, Var *like,
+								   List *attnos);
+/* Is that, in all of the batch's rows, this column and nothing else? */
+extern bool se_plan_is_batch_column(SeQuery *sq, Node *expr, AttrNumber attno);
+/* For place.c: the query behind an entry of FROM; see there. */
+extern List *se_plan_enter(List *levels, const RangeTblEntry *rte);
+/* The RangeTblRefs of a tree of set operations. */
+extern List *se_plan_list_branches(Node *operation);
+
 /* source.c: a view in the stream's place */
-extern void se_plan_use_source(const SeQuery *sq, SeViewPlan *plan);
+extern void se_plan_use_source(SeQuery *sq, SeViewPlan *plan);
 /* The columns of the view that are bounds of its window. */
 extern void se_plan_note_bounds(const SeQuery *sq, const SeSplit *split,
 								SeViewPlan *plan);
@@ -133,6 +155,8 @@ extern bool se_plan_is_ours(Oid fn, const char *name);
 
 /* split.c */
 extern SeSplit *se_plan_split(SeQuery *sq);
+/* Groups by one more column; the caller puts it into the select list. */
+extern SortGroupClause *se_plan_group_by(Query *query, TargetEntry *tle);
 /* A query like the delta, with the batch in the stream's place. */
 extern char *se_plan_deparse_delta(SeQuery *sq, Query *delta);
 /* The same expression seen from so many queries further inside. */
@@ -155,6 +179,8 @@ extern void se_plan_use_distinct(const SeQuery *sq,
 /* Makes their tables; returns the SeDistincts for the catalog. */
 extern List *se_plan_make_distinct(const SeViewRequest *request, SeQuery *sq,
 								   SeSplit *split, Oid state);
+/* The values_sql of these for the batches of sq->stream. */
+extern List *se_plan_list_values(SeQuery *sq, const SeSplit *split);
 /* The number of its set in split->distinct, or 0. */
 extern int	se_plan_distinct_set(const SeSplit *split, const SeState *state);
 /* Is that what a delta has in the place of an aggregate with DISTINCT? */
@@ -170,6 +196,20 @@ extern Oid	se_plan_make_state(const SeViewRequest *request, const SeQuery *sq,
 /* A column's definition and a comma. */
 extern void se_plan_append_column(StringInfo buf, const char *name, Oid type,
 								  int32 typmod, Oid collation);
+/* "k1, k2, more": the group keys; more may be NULL */
+extern char *se_plan_key_columns(const SeSplit *split, const char *more);
+/*
+ * CREATE TABLE, with the columns of the group keys; then the caller's.  In the end
+ * the columns that are unique, and how it is stored: partitioned if the state is.
+ */
+extern void se_plan_begin_table(StringInfo sql, const SeViewRequest *request,
+								const char *name, const SeSplit *split);
+extern Oid	se_plan_finish_table(StringInfo sql, const SeViewRequest *request,
+								 const char *name, const SeSplit *split,
+								 const char *unique, const char *options);
+/* Lets the table of that name go with the state; returns it. */
+extern Oid	se_plan_attach_table(const SeViewRequest *request,
+								 const char *name, Oid state);
 extern Oid	se_plan_state_type(const SeState *state);
 extern Oid	se_plan_make_view(const SeViewRequest *request, SeQuery *sq,
 							  SeSplit *split, Oid state);
@@ -238,10 +278,14 @@ extern Node *se_plan_closed_to_expr(Oid type);
 extern Node *se_plan_moment_expr(int number, Oid type);
 /* SELECT the start of the first window that ends after $1, as timestamptz. */
 extern char *se_plan_open_from_text(const SeQuery *sq);
+/* Is this time in an open window, or in one of its own?  Contains a sub-select. */
+extern Node *se_plan_in_time_expr(const SeQuery *sq, Node *ts);
 /* Is one of the window's bounds a group key? */
 extern bool se_plan_is_windowed(const SeQuery *sq, const SeSplit *split);
-/* Lets the delta leave rows out that come late; fills plan->late_sql. */
+/* Lets the delta leave rows out that come late; fills the sources' late_sql. */
 extern void se_plan_drop_late(SeQuery *sq, SeSplit *split, SeViewPlan *plan);
+/* One of the streams that has none, or InvalidOid. */
+extern Oid	se_plan_without_watermark(const SeViewRequest *request);
 /* True in SQL when the window that ends there is closed. */
 extern char *se_plan_closed_condition(const SeQuery *sq,
 									  const SeViewRequest *request,

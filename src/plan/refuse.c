@@ -84,7 +84,7 @@ se_plan_refuse_shape(SeQuery *sq)
 		refuse(sq, -1,
 			   errmsg("UNION, INTERSECT and EXCEPT are not supported in a continuous view"),
 			   errdetail("A view keeps the groups of one query."),
-			   errhint("Make a view of each query and combine them when reading."));
+			   errhint("Streams are put together by UNION ALL in FROM, as in SELECT ... FROM (SELECT ... UNION ALL SELECT ...) AS u GROUP BY ...; else make a view of each query and combine them when reading."));
 	if (q->hasDistinctOn)
 		refuse(sq, exprLocation((Node *) q->targetList),
 			   errmsg("DISTINCT ON is not supported in a continuous view"),
@@ -111,7 +111,8 @@ se_plan_refuse_shape(SeQuery *sq)
 typedef struct ColumnsContext
 {
 	SeQuery    *sq;
-	Index		level;			/* queries between here and the stream's */
+	Index		index;			/* of the stream in its query */
+	Index		level;			/* queries between here and that */
 } ColumnsContext;
 
 /* Columns that a row of a batch does not have. */
@@ -124,8 +125,7 @@ refuse_columns_walker(Node *node, ColumnsContext *cx)
 	{
 		Var		   *var = (Var *) node;
 
-		if (var->varno != cx->sq->stream_index ||
-			var->varlevelsup != cx->level)
+		if (var->varno != cx->index || var->varlevelsup != cx->level)
 			return false;
 		if (var->varattno < 0)
 			refuse(cx->sq, var->location,
@@ -162,7 +162,7 @@ refuse_tables_walker(Node *node, SeQuery *sq)
 
 		if (rte->rtekind != RTE_RELATION)
 			return false;
-		if (rte->relid == sq->stream && rte->tablesample != NULL)
+		if (list_member_oid(sq->streams, rte->relid) && rte->tablesample != NULL)
 			refuse(sq, -1,
 				   errmsg("TABLESAMPLE is not supported on a stream"),
 				   errhint("Filter on a hash of a column."));
@@ -184,14 +184,19 @@ refuse_tables_walker(Node *node, SeQuery *sq)
 void
 se_plan_refuse_sources(SeQuery *sq)
 {
-	ColumnsContext cx = {.sq = sq, .level = 0};
+	ListCell   *lc;
 
 	(void) refuse_tables_walker((Node *) sq->query, sq);
 	se_plan_find_window(sq);
 	se_plan_refuse_hidden_streams(sq);
-	(void) query_tree_walker(linitial_node(Query, sq->stream_path),
-							 refuse_columns_walker, &cx,
-							 QTW_IGNORE_JOINALIASES);
+	foreach(lc, sq->places)
+	{
+		SePlace    *place = lfirst(lc);
+		ColumnsContext cx = {.sq = sq, .index = place->index};
+
+		(void) query_tree_walker(place->query, refuse_columns_walker, &cx,
+								 QTW_IGNORE_JOINALIASES);
+	}
 }
 
 /* CREATE VIEW would say the same, about a query that the user never wrote. */
@@ -366,6 +371,11 @@ se_plan_refuse_emit(SeQuery *sq, const SeViewRequest *request,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("close_on_idle needs a window among the group keys and a stream with a watermark"),
 				 errdetail("Without them no window closes.")));
+	if (request->close_on_idle && list_length(sq->streams) > 1)
+		refuse(sq, -1,
+			   errmsg("close_on_idle is not supported for a view of several streams"),
+			   errdetail("A window closes when the watermarks of all of them have passed it."),
+			   errhint("Leave it out, or send records on that let the watermarks pass the last window."));
 	if (!request->append)
 		return;
 	if (!windowed)
@@ -380,7 +390,12 @@ se_plan_refuse_emit(SeQuery *sq, const SeViewRequest *request,
 				 errmsg("emit \"append\" needs a stream with a watermark"),
 				 errdetail("Without a watermark no window closes."),
 				 errhint("Create stream \"%s\" with watermark_delay, or use emit => 'update'.",
-						 get_rel_name(sq->stream))));
+						 get_rel_name(se_plan_without_watermark(request)))));
+	if (se_plan_has_sessions(sq) && list_length(sq->streams) > 1)
+		refuse(sq, -1,
+			   errmsg("emit \"append\" is not supported for sessions of several streams"),
+			   errdetail("A batch of one stream may still bring rows to a session that the watermark of another has passed meanwhile."),
+			   errhint("Use emit => 'update', or another window."));
 	if (strcmp(sq->window.function, "cumulate") == 0)
 		refuse_shared_start(sq, split);
 	foreach(lc, split->keys)

@@ -18,7 +18,9 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/dependency.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "nodes/makefuncs.h"
@@ -33,6 +35,12 @@
 #include "catalog/catalog.h"
 #include "query.h"
 #include "sql_settings.h"
+
+static Oid
+relation_oid(const SeViewRequest *request, const char *name)
+{
+	return get_relname_relid(name, get_namespace_oid(request->schema, false));
+}
 
 Oid
 se_plan_state_type(const SeState *state)
@@ -69,6 +77,68 @@ se_plan_append_column(StringInfo buf, const char *name, Oid type,
 	appendStringInfoString(buf, ", ");
 }
 
+char *
+se_plan_key_columns(const SeSplit *split, const char *more)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	foreach(lc, split->keys)
+		appendStringInfo(&buf, "%s%s", buf.len > 0 ? ", " : "",
+						 quote_identifier(((SeKey *) lfirst(lc))->column));
+	if (more)
+		appendStringInfo(&buf, "%s%s", buf.len > 0 ? ", " : "",
+						 quote_identifier(more));
+	return buf.data;
+}
+
+void
+se_plan_begin_table(StringInfo sql, const SeViewRequest *request,
+					const char *name, const SeSplit *split)
+{
+	ListCell   *lc;
+
+	initStringInfo(sql);
+	appendStringInfo(sql, "CREATE TABLE %s (",
+					 quote_qualified_identifier(request->schema, name));
+	foreach(lc, split->keys)
+	{
+		SeKey	   *key = lfirst(lc);
+		Node	   *expr = (Node *) key->tle->expr;
+
+		se_plan_append_column(sql, key->column, exprType(expr),
+							  exprTypmod(expr), exprCollation(expr));
+	}
+}
+
+Oid
+se_plan_finish_table(StringInfo sql, const SeViewRequest *request,
+					 const char *name, const SeSplit *split,
+					 const char *unique, const char *options)
+{
+	appendStringInfo(sql, "UNIQUE NULLS NOT DISTINCT (%s))", unique);
+	if (split->partition_key)	/* the parts have the options */
+		appendStringInfo(sql, " PARTITION BY RANGE (%s)",
+						 quote_identifier(split->partition_key->column));
+	else
+		appendStringInfo(sql, " USING heap%s", options);
+	se_sql_execute(sql->data);
+	return relation_oid(request, name);
+}
+
+Oid
+se_plan_attach_table(const SeViewRequest *request, const char *name, Oid state)
+{
+	ObjectAddress table,
+				owner;
+
+	ObjectAddressSet(table, RelationRelationId, relation_oid(request, name));
+	ObjectAddressSet(owner, RelationRelationId, state);
+	recordDependencyOn(&table, &owner, DEPENDENCY_INTERNAL);
+	return table.objectId;
+}
+
 Oid
 se_plan_make_state(const SeViewRequest *request, const SeQuery *sq,
 				   SeSplit *split)
@@ -77,17 +147,7 @@ se_plan_make_state(const SeViewRequest *request, const SeQuery *sq,
 	StringInfoData sql;
 	ListCell   *lc;
 
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "CREATE TABLE %s (",
-					 quote_qualified_identifier(request->schema, name));
-	foreach(lc, split->keys)
-	{
-		SeKey	   *key = lfirst(lc);
-		Node	   *expr = (Node *) key->tle->expr;
-
-		se_plan_append_column(&sql, key->column, exprType(expr),
-							  exprTypmod(expr), exprCollation(expr));
-	}
+	se_plan_begin_table(&sql, request, name, split);
 	if (split->keys == NIL)
 		appendStringInfoString(&sql, SE_ALL_ROWS_COLUMN " boolean NOT NULL, ");
 	if (split->session_end)
@@ -102,22 +162,12 @@ se_plan_make_state(const SeViewRequest *request, const SeQuery *sq,
 							  -1, state_column_collation(state));
 	}
 
-	appendStringInfoString(&sql, "UNIQUE NULLS NOT DISTINCT (");
-	if (split->keys == NIL)
-		appendStringInfoString(&sql, SE_ALL_ROWS_COLUMN);
-	foreach(lc, split->keys)
-		appendStringInfo(&sql, "%s%s",
-						 foreach_current_index(lc) > 0 ? ", " : "",
-						 quote_identifier(((SeKey *) lfirst(lc))->column));
-	if (split->partition_key)
-		appendStringInfo(&sql, ")) PARTITION BY RANGE (%s)",
-						 quote_identifier(split->partition_key->column));
-	else
-		appendStringInfo(&sql, ")) USING heap WITH (%s)",
-						 se_plan_is_windowed(sq, split) ? SE_STATE_OPTIONS :
-						 SE_STATE_OPTIONS_UNWINDOWED);
-	se_sql_execute(sql.data);
-	return get_relname_relid(name, get_namespace_oid(request->schema, false));
+	return se_plan_finish_table(&sql, request, name, split,
+								split->keys == NIL ? SE_ALL_ROWS_COLUMN :
+								se_plan_key_columns(split, NULL),
+								se_plan_is_windowed(sq, split) ?
+								" WITH (" SE_STATE_OPTIONS ")" :
+								" WITH (" SE_STATE_OPTIONS_UNWINDOWED ")");
 }
 
 Node *
@@ -299,6 +349,5 @@ se_plan_make_view(const SeViewRequest *request, SeQuery *sq, SeSplit *split,
 	se_sql_execute(psprintf("CREATE VIEW %s AS %s",
 							 quote_qualified_identifier(request->schema, request->name),
 							 se_plan_view_select(request, sq, split, state)));
-	return get_relname_relid(request->name,
-							 get_namespace_oid(request->schema, false));
+	return relation_oid(request, request->name);
 }

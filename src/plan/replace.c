@@ -119,6 +119,9 @@ check_from(Replacement *r)
 			refuse_state(r, -1, "The window is not the view's.");
 		if (a->rtekind == RTE_JOIN && b->rtekind == RTE_JOIN)
 			refuse_state(r, -1, "The joins in FROM are not the view's.");
+		if (strcmp(a->eref->aliasname, b->eref->aliasname) == 0)
+			refuse_state(r, -1, "\"%s\" in FROM is not the view's.",
+						 a->eref->aliasname);
 		refuse_state(r, -1,
 					 "FROM has \"%s\" where the view has \"%s\".",
 					 b->eref->aliasname, a->eref->aliasname);
@@ -368,34 +371,82 @@ use_state(Replacement *r)
 	r->split->states = states;
 }
 
+static const SeSource *
+find_source(const List *sources, Oid stream)
+{
+	ListCell   *lc;
+
+	foreach(lc, sources)
+		if (((SeSource *) lfirst(lc))->stream == stream)
+			return lfirst(lc);
+	return NULL;
+}
+
+static void
+check_streams(Replacement *r, const SeViewPlan *old, const SeViewPlan *new)
+{
+	ListCell   *lc;
+
+	foreach(lc, new->sources)
+	{
+		const SeSource *source = lfirst(lc);
+
+		if (find_source(old->sources, source->stream) != NULL)
+			continue;
+		if (list_length(old->sources) > 1)
+			refuse_state(r, -1, "It reads stream \"%s\", which the view does not.",
+						 get_rel_name(source->stream));
+		else
+			refuse_state(r, -1, "It reads stream \"%s\", the view reads \"%s\".",
+						 get_rel_name(source->stream),
+						 get_rel_name(((SeSource *) linitial(old->sources))->stream));
+	}
+	foreach(lc, old->sources)
+	{
+		const SeSource *source = lfirst(lc);
+
+		if (find_source(new->sources, source->stream) == NULL)
+			refuse_state(r, -1, "It does not read stream \"%s\", as the view does.",
+						 get_rel_name(source->stream));
+	}
+}
+
+/* Would batches of that stream be taken as they are? */
+static void
+check_source(Replacement *r, const SeSource *had, const SeSource *wanted)
+{
+	ErrorContextCallback callback;
+
+	r->had = se_plan_read_kept(had->stream, had->delta_sql);
+	r->wanted = se_plan_read_kept(had->stream, wanted->delta_sql);
+	se_plan_error_text(&callback, r->sq->text);
+	check_from(r);
+	check_columns(r);
+	check_where(r);
+	error_context_stack = callback.previous;
+}
+
 void
 se_plan_replace_view(const SeViewRequest *request, const SeViewPlan *old,
 					 SeViewPlan *new)
 {
 	Replacement r = {.view = old->view};
-	ErrorContextCallback callback;
+	ListCell   *lc;
 	char	   *select;
 	int			settings;
 
 	r.sq = se_plan_take_apart(request, new, &r.split);
-	if (new->stream != old->stream)
-		refuse_state(&r, -1, "It reads stream \"%s\", the view reads \"%s\".",
-					 get_rel_name(new->stream), get_rel_name(old->stream));
+	check_streams(&r, old, new);
 	if (new->serial != old->serial)
 		refuse_state(&r, -1, "The window is not the view's.");
 	if (new->serial)
 		refuse_state(&r, -1, "The query of a view of sessions cannot be replaced.");
 	if (old->distinct != NIL || r.split->distinct != NIL)
 		refuse_state(&r, -1, "The query of a view with DISTINCT in an aggregate cannot be replaced.");
-	r.had = se_plan_read_kept(old->stream, old->delta_sql);
-	r.wanted = se_plan_read_kept(old->stream, new->delta_sql);
-
-	se_plan_error_text(&callback, request->query);
-	check_from(&r);
-	check_columns(&r);
-	check_where(&r);
-	error_context_stack = callback.previous;
-
+	foreach(lc, old->sources)
+		check_source(&r, lfirst(lc),
+					 find_source(new->sources,
+								 ((SeSource *) lfirst(lc))->stream));
 	use_state(&r);
 	settings = se_sql_settings_begin();
 	select = se_plan_view_select(request, r.sq, r.split, old->state);

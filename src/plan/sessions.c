@@ -37,10 +37,8 @@
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
-#include "parser/parse_clause.h"
 #include "parser/parse_func.h"
 #include "parser/parse_node.h"
-#include "parser/parse_oper.h"
 #include "parser/parsetree.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -78,31 +76,21 @@ se_plan_min_or_max(const char *name, Node *ts)
 	return result;
 }
 
-/* CASE WHEN ts > $1 - gap THEN start of its tumbling window ELSE ts END */
+/* CASE WHEN ts > (SELECT $1 - gap) THEN start of its tumbling window ELSE ts END */
 static Node *
 piece_expr(const SeQuery *sq, Node *ts)
 {
-	ParseState *pstate = make_parsestate(NULL);
 	CaseExpr   *result = makeNode(CaseExpr);
 	CaseWhen   *when = makeNode(CaseWhen);
-	Node	   *bound;
 	Oid			type = exprType(ts);
 
-	bound = (Node *) make_op(pstate, list_make2(makeString("pg_catalog"),
-												makeString("-")),
-							 se_plan_closed_to_expr(type),
-							 (Node *) se_plan_interval_const(&sq->window.size),
-							 NULL, -1);
-	when->expr = (Expr *) make_op(pstate, list_make2(makeString("pg_catalog"),
-													 makeString(">")),
-								  copyObject(ts), bound, NULL, -1);
+	when->expr = (Expr *) se_plan_in_time_expr(sq, ts);
 	when->result = (Expr *) makeVar(sq->window.rti, 1, type, -1, InvalidOid, 0);
 	when->location = -1;
 	result->casetype = type;
 	result->args = list_make1(when);
 	result->defresult = (Expr *) copyObject(ts);
 	result->location = -1;
-	free_parsestate(pstate);
 	return (Node *) result;
 }
 
@@ -123,7 +111,6 @@ static void
 change_delta(const SeQuery *sq, SeSplit *split, Node *ts)
 {
 	Query	   *delta = split->delta;
-	SortGroupClause *clause = makeNode(SortGroupClause);
 	TargetEntry *piece = makeTargetEntry((Expr *) piece_expr(sq, ts), 0,
 										 pstrdup(PIECE), false);
 	List	   *groups = NIL;
@@ -143,10 +130,8 @@ change_delta(const SeQuery *sq, SeSplit *split, Node *ts)
 			continue;
 		target = lappend(target, tle);
 	}
-	clause->tleSortGroupRef = assignSortGroupRef(piece, delta->targetList);
-	get_sort_group_operators(exprType(ts), true, true, false, &clause->sortop,
-							 &clause->eqop, NULL, &clause->hashable);
-	delta->groupClause = lappend(groups, clause);
+	delta->groupClause = groups;
+	(void) se_plan_group_by(delta, piece);
 	target = lappend(target, piece);
 	target = lappend(target, makeTargetEntry((Expr *) se_plan_min_or_max("min", ts), 0,
 											 pstrdup(FIRST), false));
@@ -156,6 +141,7 @@ change_delta(const SeQuery *sq, SeSplit *split, Node *ts)
 		lfirst_node(TargetEntry, lc)->resno = foreach_current_index(lc) + 1;
 	delta->targetList = target;
 	delta->hasAggs = true;
+	delta->hasSubLinks = true;
 
 	/* a row without a time is in no session */
 	known->arg = (Expr *) copyObject(ts);

@@ -82,6 +82,11 @@ refuse_source(const SeQuery *sq)
 	const SeView *source = sq->source;
 	const char *name = get_rel_name(source->relid);
 
+	if (list_length(source->streams) > 1)
+		refuse(sq, -1,
+			   errmsg("view \"%s\" is one of several streams and cannot be read by a continuous view",
+					  name),
+			   errhint("Merge its states when reading with stream.create_rollup, or write the query over the streams."));
 	if (strcmp(source->emit, "append") != 0)
 		refuse(sq, -1,
 			   errmsg("view \"%s\" has emit \"update\" and cannot be read by a continuous view",
@@ -97,54 +102,43 @@ refuse_source(const SeQuery *sq)
 			   errhint("Add window_end to the columns of \"%s\".", name));
 }
 
-/* The column of the source, if the time is nothing but that; else 0. */
-static AttrNumber
-plain_column(const SeQuery *sq, Node *time)
-{
-	Var		   *var = (Var *) time;
-
-	return IsA(var, Var) && list_length(sq->stream_path) == 1 &&
-		var->varno == sq->stream_index && var->varlevelsup == 0 ?
-		var->varattno : 0;
-}
-
 static void
-find_time(const SeQuery *sq, SeViewPlan *plan)
+find_time(SeQuery *sq, SeViewPlan *plan)
 {
 	const SeView *source = sq->source;
 	Node	   *time;
-	AttrNumber	attno;
 
 	plan->time_column = source->end_column ? source->end_column :
 		source->start_column;
 	if (sq->window.function == NULL)
 		return;
 	time = se_plan_window_time(sq);
-	attno = plain_column(sq, time);
-	if (attno != 0 && (attno == source->end_column ||
-					   (attno == source->start_column &&
-						source->open_sql != NULL)))
-	{
-		plan->time_column = attno;
+	if (source->end_column &&
+		se_plan_is_batch_column(sq, time, source->end_column))
 		return;
-	}
-	if (attno != 0 && attno == source->start_column)
+	if (source->start_column &&
+		se_plan_is_batch_column(sq, time, source->start_column))
+	{
+		plan->time_column = source->start_column;
+		if (source->open_sql != NULL)
+			return;
 		refuse(sq, exprLocation(time),
 			   errmsg("a window over the start of sessions of view \"%s\" is not supported",
 					  get_rel_name(source->relid)),
 			   errdetail("Sessions close in the order in which they end; one that has begun long ago may come last."),
 			   errhint("Use the end of the session: stream.%s(window_end, ...).",
 					   sq->window.function));
+	}
 	refuse(sq, exprLocation(time),
 		   errmsg("the window of a view on view \"%s\" is not over its window_start or window_end",
 				  get_rel_name(source->relid)),
 		   errdetail("Rows of a view come in the order of their windows, and in no other order of time."),
-		   errhint("Give stream.%s the column itself, with the view in the outermost FROM; to group by another time use date_trunc or the like.",
+		   errhint("Give stream.%s the column itself; to group by another time use date_trunc or the like.",
 				   sq->window.function));
 }
 
 void
-se_plan_use_source(const SeQuery *sq, SeViewPlan *plan)
+se_plan_use_source(SeQuery *sq, SeViewPlan *plan)
 {
 	if (sq->source == NULL)
 		return;

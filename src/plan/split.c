@@ -25,6 +25,8 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/tlist.h"
+#include "parser/parse_clause.h"
+#include "parser/parse_oper.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteManip.h"
 #include "utils/lsyscache.h"
@@ -309,39 +311,31 @@ se_plan_split(SeQuery *sq)
 	return split;
 }
 
-/* What the deparser knows of the batch's columns beyond the stream's. */
-static void
-add_batch_columns(RangeTblEntry *rte, Oid stream)
+/* In a query with grouping sets the column is in each of them. */
+SortGroupClause *
+se_plan_group_by(Query *query, TargetEntry *tle)
 {
-	TupleDesc	desc = se_catalog_batch_type(stream);
-	int			known = list_length(rte->eref->colnames);
+	SortGroupClause *clause = makeNode(SortGroupClause);
 
-	rte->eref->colnames = list_copy(rte->eref->colnames);
-	for (int i = known; i < desc->natts; i++)
-		rte->eref->colnames =
-			lappend(rte->eref->colnames,
-					makeString(pstrdup(NameStr(TupleDescAttr(desc, i)->attname))));
+	clause->tleSortGroupRef = assignSortGroupRef(tle, query->targetList);
+	get_sort_group_operators(exprType((Node *) tle->expr), true, true, false,
+							 &clause->sortop, &clause->eqop, NULL,
+							 &clause->hashable);
+	query->groupClause = lappend(query->groupClause, clause);
+	if (query->groupingSets != NIL)
+		query->groupingSets =
+			lappend(query->groupingSets,
+					makeGroupingSet(GROUPING_SET_SIMPLE,
+									list_make1_int(clause->tleSortGroupRef),
+									-1));
+	return clause;
 }
 
-/*
- * Writes the delta query down with the batch in the stream's place.  Its
- * columns keep their names: the batch has the alias that the stream had, or
- * the stream's own name.  To the deparser the batch is a WITH query, whose
- * name it writes unqualified, too; it does not know ephemeral relations.
- */
+/* Writes the delta query down with the batch in the stream's place. */
 char *
 se_plan_deparse_delta(SeQuery *sq, Query *delta)
 {
-	RangeTblEntry *rte;
-
 	delta = copyObject(delta);
-	rte = se_plan_stream_entry(sq, delta);
-	if (rte->alias == NULL)
-		rte->alias = makeAlias(rte->eref->aliasname, NIL);
-	add_batch_columns(rte, rte->relid);
-	rte->rtekind = RTE_CTE;
-	rte->ctename = SE_BATCH_NAME;
-	rte->relid = InvalidOid;
-	rte->inh = false;
+	se_plan_put_batch(sq, delta);
 	return pg_get_querydef(delta, false);
 }

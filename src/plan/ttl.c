@@ -33,8 +33,7 @@ partition_key(const SeQuery *sq, const SeSplit *split)
 	foreach(lc, split->keys)
 	{
 		SeKey	   *key = lfirst(lc);
-		int			bound = key->clause == NULL && !split->session_end ? 0 :
-			se_plan_key_is_bound(sq, key);
+		int			bound = se_plan_key_is_bound(sq, key);
 
 		if (bound == 1)
 			return key;
@@ -51,42 +50,64 @@ se_plan_longest(const Interval *size)
 		size->day * (USECS_PER_DAY + USECS_PER_HOUR) + size->time;
 }
 
+/* The event time columns of the streams, all of one type, in their order. */
+static List *
+event_times(const SeQuery *sq, const SeViewPlan *plan, Var **like)
+{
+	List	   *attnos = NIL;
+	ListCell   *lc;
+
+	foreach(lc, sq->streams)
+	{
+		TupleDesc	desc = se_catalog_batch_type(lfirst_oid(lc));
+		SeStream   *stream = sq->source ? NULL :
+			se_catalog_get_stream(lfirst_oid(lc), false);
+		Form_pg_attribute att;
+		AttrNumber	attno = plan->time_column;	/* of the view in its place */
+
+		if (stream != NULL)
+			attno = stream->event_time ?
+				get_attnum(stream->relid, stream->event_time) : 0;
+		att = attno > 0 ? TupleDescAttr(desc, attno - 1) : NULL;
+		if (att == NULL ||
+			(att->atttypid != TIMESTAMPTZOID && att->atttypid != TIMESTAMPOID))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("state_ttl of a view without a window needs an event time column of type timestamptz or timestamp"),
+					 errdetail("Groups leave by the time of their last row."),
+					 errhint("Create the stream with event_time, or group by a window.")));
+		if (attnos == NIL)
+			*like = makeVar(1, attno, att->atttypid, att->atttypmod,
+							att->attcollation, 0);
+		else if (att->atttypid != (*like)->vartype ||
+				 att->atttypmod != (*like)->vartypmod)
+			refuse(sq, -1,
+				   errmsg("state_ttl of a view without a window needs event time columns of one type"),
+				   errdetail("Those of streams \"%s\" and \"%s\" differ.",
+							 get_rel_name(linitial_oid(sq->streams)),
+							 get_rel_name(stream->relid)),
+				   errhint("Group by a window."));
+		attnos = lappend_int(attnos, attno);
+	}
+	return attnos;
+}
+
 static void
 add_updated_at(SeQuery *sq, SeSplit *split, const SeViewPlan *plan)
 {
 	SeState    *state = palloc0(sizeof(SeState));
-	TupleDesc	desc = se_catalog_batch_type(sq->stream);
-	Form_pg_attribute att;
-	AttrNumber	attno;
+	Var		   *like = NULL;
+	List	   *attnos = event_times(sq, plan, &like);
 	Node	   *time;
 	ListCell   *lc;
 
-	if (sq->source == NULL)
-	{
-		SeStream   *stream = se_catalog_get_stream(sq->stream, false);
-
-		attno = stream->event_time ?
-			get_attnum(sq->stream, stream->event_time) : 0;
-	}
-	else
-		attno = plan->time_column;
-	att = attno > 0 ? TupleDescAttr(desc, attno - 1) : NULL;
-	if (att == NULL ||
-		(att->atttypid != TIMESTAMPTZOID && att->atttypid != TIMESTAMPOID))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("state_ttl of a view without a window needs an event time column of type timestamptz or timestamp"),
-				 errdetail("Groups leave by the time of their last row."),
-				 errhint("Create the stream with event_time, or group by a window.")));
 	foreach(lc, split->delta->targetList)
 		if (strcmp(lfirst_node(TargetEntry, lc)->resname, SE_UPDATED_COLUMN) == 0)
 			refuse(sq, -1,
 				   errmsg("column name \"%s\" is in use by the view's state",
 						  SE_UPDATED_COLUMN),
 				   errhint("Give the column another name."));
-	time = se_plan_batch_column(sq, split->delta,
-								makeVar(1, attno, att->atttypid, att->atttypmod,
-										att->attcollation, 0));
+	time = se_plan_batch_columns(sq, split->delta, like, attnos);
 	state->column = SE_UPDATED_COLUMN;
 	state->aggref = castNode(Aggref, se_plan_min_or_max("max", time));
 	se_aggregate_load_call(state->aggref, &state->agg);
@@ -113,7 +134,7 @@ se_plan_use_ttl(SeQuery *sq, const SeViewRequest *request, SeSplit *split,
 				 errmsg("state_ttl needs a stream with a watermark"),
 				 errdetail("Groups leave when the watermark has passed them."),
 				 errhint("Create stream \"%s\" with watermark_delay.",
-						 get_rel_name(sq->stream))));
+						 get_rel_name(se_plan_without_watermark(request)))));
 	if (split->keys == NIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

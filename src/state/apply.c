@@ -13,10 +13,15 @@
  * whose groups join the others in se_delta.  A value that another worker is
  * about to insert is waited for, so one of the two counts it.  Every worker goes
  * through these tables in the same order and comes to the state table last, in
- * the order of the keys everywhere: they never wait in a ring.
+ * the order of the keys everywhere: they never wait in a ring.  That holds for
+ * workers of several streams that a view reads, too: what they share are views,
+ * and each stream goes through its own in the order of their OIDs.
  *
  * The merge is an SPI plan, prepared for the row type that the delta query
- * yields.
+ * yields.  Whoever merges holds SE_MERGE_LOCK of the state until the transaction
+ * ends, shared with others; or for itself, and then merge.c may do it.  The lock
+ * comes before the values of DISTINCT aggregates: who makes partitions for the state
+ * holds it, too, and may wait for these.
  *
  * All memory of a batch is in one context, reset when the batch is done or,
  * after an error, when the next one begins.
@@ -36,11 +41,16 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/plancache.h"
+#include "utils/queryenvironment.h"
 #include "utils/snapmgr.h"
 
 #include "catalog/catalog.h"
+#include "compat.h"
 #include "delta.h"
 #include "expire.h"
+#include "guc.h"
+#include "merge.h"
 #include "sql_settings.h"
 #include "state.h"
 
@@ -73,7 +83,8 @@ struct SeViewState
 	SeExpiry   *expiry;			/* NULL: groups stay for ever */
 	int			n_distinct;
 	Distinct   *distinct;
-	Oid			serial;			/* locked while it is merged into; or none */
+	Oid			relid;			/* the state table */
+	bool		serial;			/* locked while it is merged into */
 	bool		by_event_time;
 	SeBatchQuery *late;			/* NULL: no row can be late */
 	Sink		keep_late;		/* without sql: late rows are only counted */
@@ -159,12 +170,16 @@ se_state_open(const SeView *view)
 		state->ends_sql = with_state(view->ends_sql, view->state);
 	open_distinct(state, view);
 	state->by_event_time = view->by_event_time;
-	state->serial = view->serial ? view->state : InvalidOid;
+	state->relid = view->state;
+	state->serial = view->serial;
 	state->keep_late.relation = SE_LATE_NAME;
 	if (OidIsValid(view->late_rows))
 		state->keep_late.sql =
-			psprintf("INSERT INTO %s SELECT * FROM " SE_LATE_NAME,
-					 se_sql_name(view->late_rows));
+			psprintf("INSERT INTO %s SELECT *%s FROM " SE_LATE_NAME,
+					 se_sql_name(view->late_rows),
+					 list_length(view->streams) < 2 ? "" :
+					 psprintf(", %u::pg_catalog.oid::pg_catalog.regclass",
+							  view->stream));
 	state->callback.func = forget_plans;
 	state->callback.arg = state;
 	MemoryContextRegisterResetCallback(context, &state->callback);
@@ -237,6 +252,20 @@ take_returned(SeViewState *state, Oid relid)
 	return result;
 }
 
+/* Rows by the name that a sink's statement reads them by. */
+static EphemeralNamedRelation
+describe_rows(const Sink *sink, TupleDesc desc, Tuplestorestate *rows)
+{
+	EphemeralNamedRelation enr = palloc0(sizeof(EphemeralNamedRelationData));
+
+	enr->md.name = unconstify(char *, sink->relation);
+	enr->md.tupdesc = desc;
+	enr->md.enrtype = ENR_NAMED_TUPLESTORE;
+	enr->md.enrtuples = tuplestore_tuple_count(rows);
+	enr->reldata = rows;
+	return enr;
+}
+
 /*
  * Gives rows to the statement of a sink.  What it returns, rows of the relation
  * kept, goes to *returned if that is asked for; the result tells how many.
@@ -245,15 +274,10 @@ static int64
 pour(SeViewState *state, Sink *sink, TupleDesc desc, Tuplestorestate *rows,
 	 TimestampTz closed_to, Oid kept, SeRows **returned)
 {
-	EphemeralNamedRelation enr = palloc0(sizeof(EphemeralNamedRelationData));
+	EphemeralNamedRelation enr = describe_rows(sink, desc, rows);
 	Datum		values[] = {TimestampTzGetDatum(closed_to)};
 	int64		result;
 
-	enr->md.name = unconstify(char *, sink->relation);
-	enr->md.tupdesc = desc;
-	enr->md.enrtype = ENR_NAMED_TUPLESTORE;
-	enr->md.enrtuples = tuplestore_tuple_count(rows);
-	enr->reldata = rows;
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	if (SPI_register_relation(enr) != SPI_OK_REL_REGISTER)
@@ -266,6 +290,68 @@ pour(SeViewState *state, Sink *sink, TupleDesc desc, Tuplestorestate *rows,
 		*returned = take_returned(state, kept);
 	SPI_finish();
 	return result;
+}
+
+/*
+ * The merge statement without SPI, so that merge.c can have its rows.  SPI is
+ * connected and knows the delta.
+ */
+static void
+run_merge_plan(SPIPlanPtr plan, EphemeralNamedRelation delta,
+			   TimestampTz closed_to)
+{
+	CachedPlan *cached = SPI_plan_get_cached_plan(plan);
+	QueryEnvironment *env = create_queryEnv();
+	ParamListInfo params = makeParamList(1);
+	QueryDesc  *query;
+
+	register_ENR(env, delta);
+	params->params[0].value = TimestampTzGetDatum(closed_to);
+	params->params[0].isnull = false;
+	params->params[0].pflags = PARAM_FLAG_CONST;
+	params->params[0].ptype = TIMESTAMPTZOID;
+	/* what others have merged before we got the lock is seen */
+	PushActiveSnapshot(GetTransactionSnapshot());
+	query = CreateQueryDesc(linitial_node(PlannedStmt, cached->stmt_list),
+							"stream_ext merge", GetActiveSnapshot(),
+							InvalidSnapshot, None_Receiver, params, env, 0);
+	ExecutorStart(query, 0);
+	if (!se_merge_directly(query))
+		se_executor_run(query);
+	ExecutorFinish(query);
+	ExecutorEnd(query);
+	FreeQueryDesc(query);
+	PopActiveSnapshot();
+	ReleaseCachedPlan(cached, CurrentResourceOwner);
+	CommandCounterIncrement();
+}
+
+/* The groups of a batch into the state table. */
+static void
+merge(SeViewState *state, TupleDesc desc, Tuplestorestate *groups,
+	  TimestampTz closed_to, bool alone)
+{
+	EphemeralNamedRelation delta;
+
+	/* an old snapshot would not see what was merged since */
+	if (state->serial || !alone || IsolationUsesXactSnapshot() ||
+		tuplestore_tuple_count(groups) < se_guc_direct_merge_groups ||
+		!ConditionalLockDatabaseObject(RelationRelationId, state->relid,
+									   SE_MERGE_LOCK, ExclusiveLock))
+	{
+		LockDatabaseObject(RelationRelationId, state->relid, SE_MERGE_LOCK,
+						   ShareLock);
+		(void) pour(state, &state->merge, desc, groups, closed_to, InvalidOid,
+					NULL);
+		return;
+	}
+	delta = describe_rows(&state->merge, desc, groups);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	if (SPI_register_relation(delta) != SPI_OK_REL_REGISTER)
+		elog(ERROR, "could not register the rows of a batch");
+	run_merge_plan(prepare(state, &state->merge, desc), delta, closed_to);
+	SPI_finish();
 }
 
 /* Runs a query over the rows; returns the type of what it puts into "to". */
@@ -341,7 +427,8 @@ run_distinct(SeViewState *state, Distinct *d, const SeRowRange *range,
  * the batch, too: the merge makes one of them.
  */
 static int64
-run_delta(SeViewState *state, const SeRowRange *range, TimestampTz closed_to)
+run_delta(SeViewState *state, const SeRowRange *range, TimestampTz closed_to,
+		  bool alone)
 {
 	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
 	TupleDesc	desc = run_query(state->delta, range, closed_to, rows);
@@ -349,18 +436,21 @@ run_delta(SeViewState *state, const SeRowRange *range, TimestampTz closed_to)
 
 	if (result > 0 && state->expiry)
 		se_expiry_make_partitions(state->expiry, desc, rows);
+	/* whoever waits for our values must not be what the merge would wait for */
+	if (result > 0 && state->n_distinct > 0)
+		LockDatabaseObject(RelationRelationId, state->relid, SE_MERGE_LOCK,
+						   ShareLock);
 	for (int i = 0; i < state->n_distinct; i++)
 		run_distinct(state, &state->distinct[i], range, closed_to, desc, rows);
 	if (result > 0)
-		(void) pour(state, &state->merge, desc, rows, closed_to, InvalidOid,
-					NULL);
+		merge(state, desc, rows, closed_to, alone);
 	tuplestore_end(rows);
 	return result;
 }
 
 int64
 se_state_apply(SeViewState *state, const SeRowRange *range,
-			   TimestampTz closed_to, int64 *late_rows)
+			   TimestampTz closed_to, bool alone, int64 *late_rows)
 {
 	MemoryContext old;
 	int64		result;
@@ -368,10 +458,10 @@ se_state_apply(SeViewState *state, const SeRowRange *range,
 	MemoryContextReset(state->batch_context);
 	old = MemoryContextSwitchTo(state->batch_context);
 	/* other workers of the stream wait, readers and vacuum do not */
-	if (OidIsValid(state->serial))
-		LockDatabaseObject(RelationRelationId, state->serial, SE_MERGE_LOCK,
+	if (state->serial)
+		LockDatabaseObject(RelationRelationId, state->relid, SE_MERGE_LOCK,
 						   ExclusiveLock);
-	result = run_delta(state, range, closed_to);
+	result = run_delta(state, range, closed_to, alone);
 	if (state->late != NULL && !TIMESTAMP_IS_NOBEGIN(closed_to) &&
 		!(state->by_event_time && range->in_time))
 		*late_rows += run(state, state->late, &state->keep_late, range,

@@ -23,7 +23,6 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/dependency.h"
-#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_partitioned_table.h"
@@ -32,25 +31,22 @@
 #include "common/int.h"
 #include "executor/spi.h"
 #include "executor/tuptable.h"
-#include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
-#include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 #include "../clock.h"
 #include "expire.h"
 #include "sql_settings.h"
-#include "state.h"
 #include "window/window.h"
 
 #define MOST_PARTITIONS 2000
 #define DELETE_ROWS 10000		/* at a time */
 #define RETRY_US 1000000
 #define PASSES_PER_TTL 16
+#define SPANS_NOTED 16
 
 struct SeExpiry
 {
@@ -188,13 +184,23 @@ find_column(TupleDesc desc, const char *name)
 	elog(ERROR, "column \"%s\" of the state is not in the delta", name);
 }
 
+static bool
+is_noted(const int64 *noted, int n, int64 number)
+{
+	for (int i = 0; i < Min(n, SPANS_NOTED); i++)
+		if (noted[i] == number)
+			return true;
+	return false;
+}
+
 void
 se_expiry_make_partitions(SeExpiry *expiry, TupleDesc desc,
 						  Tuplestorestate *rows)
 {
 	TupleTableSlot *slot;
 	int			attno;
-	int64		last = PG_INT64_MIN;
+	int64		noted[SPANS_NOTED]; /* groups of few spans come in any order */
+	int			n_noted = 0;
 
 	if (expiry->span == 0)
 		return;
@@ -214,9 +220,9 @@ se_expiry_make_partitions(SeExpiry *expiry, TupleDesc desc,
 		if (isnull || TIMESTAMP_NOT_FINITE(bound))
 			continue;
 		number = se_window_floor_division(bound, expiry->span);
-		if (number == last)
+		if (is_noted(noted, n_noted, number))
 			continue;
-		last = number;
+		noted[n_noted++ % SPANS_NOTED] = number;
 		make_partitions(expiry, number);
 	}
 	ExecDropSingleTupleTableSlot(slot);

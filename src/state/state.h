@@ -26,6 +26,9 @@ extern SeViewState *se_state_open(const SeView *view);
  * the stream's row type.  Errors are raised; the caller's subtransaction
  * undoes what was done.  Returns the number of groups touched.
  *
+ * alone: it is likely that nobody else merges into the state at the same time.
+ * Then nobody may while it lasts, and many groups are merged faster.
+ *
  * Windows that end at closed_to or before take no more rows (DT_NOBEGIN: all
  * are open).  Rows that are late for all their windows are kept or counted as
  * the view says, and added to *late_rows.
@@ -34,7 +37,8 @@ extern SeViewState *se_state_open(const SeView *view);
  * row that it has before any record, and proves a new view's statements.
  */
 extern int64 se_state_apply(SeViewState *state, const SeRowRange *range,
-							TimestampTz closed_to, int64 *late_rows);
+							TimestampTz closed_to, bool alone,
+							int64 *late_rows);
 
 /* The end of the last window that the state has, DT_NOBEGIN: it has none. */
 extern TimestampTz se_state_last_end(SeViewState *state);

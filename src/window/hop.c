@@ -23,9 +23,9 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "arguments.h"
 #include "compat.h"
 #include "window.h"
 
@@ -264,18 +264,14 @@ next_window(FunctionCallInfo fcinfo, FuncCallContext *call)
 													  values, nulls)));
 }
 
-/* Not declared STRICT, as the zone may be null; other nulls give no window. */
+/* A null among the arguments but for the zone gives no window. */
 static Windows *
 first_window(FunctionCallInfo fcinfo, FindWindows find)
 {
 	Windows    *w = palloc0(sizeof(Windows));
-	pg_tz	   *zone = NULL;
 
-	for (int i = 0; i < 4; i++)
-		if (PG_ARGISNULL(i))
-			return NULL;
-	if (PG_NARGS() > 4 && !PG_ARGISNULL(4))
-		zone = se_window_zone(text_to_cstring(PG_GETARG_TEXT_PP(4)));
+	if (any_null(fcinfo, 4))
+		return NULL;
 	w->start = w->end = PG_GETARG_TIMESTAMP(0);
 	if (TIMESTAMP_NOT_FINITE(w->start))
 	{
@@ -284,7 +280,7 @@ first_window(FunctionCallInfo fcinfo, FindWindows find)
 	}
 	else
 		find(w->start, PG_GETARG_INTERVAL_P(1), PG_GETARG_INTERVAL_P(2),
-			 PG_GETARG_INTERVAL_P(3), zone, w);
+			 PG_GETARG_INTERVAL_P(3), zone_argument(fcinfo, 4), w);
 	return w;
 }
 
@@ -328,21 +324,17 @@ last_closed(FunctionCallInfo fcinfo, FindWindows find)
 {
 	Timestamp	closed_to = PG_GETARG_TIMESTAMP(1);
 	Timestamp	result = DT_NOBEGIN;
-	pg_tz	   *zone = NULL;
 	Windows		w = {0};
 
-	for (int i = 0; i < 5; i++)
-		if (PG_ARGISNULL(i))
-			PG_RETURN_NULL();
+	if (any_null(fcinfo, 5))
+		PG_RETURN_NULL();
 	w.start = w.end = PG_GETARG_TIMESTAMP(0);
 	/* a row in time: each of its windows ends behind it */
 	if (w.start >= closed_to || TIMESTAMP_NOT_FINITE(w.start) ||
 		TIMESTAMP_NOT_FINITE(closed_to))
 		PG_RETURN_TIMESTAMP(DT_NOBEGIN);
-	if (PG_NARGS() > 5 && !PG_ARGISNULL(5))
-		zone = se_window_zone(text_to_cstring(PG_GETARG_TEXT_PP(5)));
 	find(w.start, PG_GETARG_INTERVAL_P(2), PG_GETARG_INTERVAL_P(3),
-		 PG_GETARG_INTERVAL_P(4), zone, &w);
+		 PG_GETARG_INTERVAL_P(4), zone_argument(fcinfo, 5), &w);
 	while (w.next(&w) && w.end <= closed_to)
 		result = w.end;
 	PG_RETURN_TIMESTAMP(result);
@@ -367,19 +359,17 @@ Datum
 se_sql_hop_open_from(PG_FUNCTION_ARGS)
 {
 	Timestamp	closed_to = PG_GETARG_TIMESTAMP(0);
-	pg_tz	   *zone = NULL;
+	pg_tz	   *zone;
 	SeLength	slide;
 	SeLength	size;
 	SeCalendar	calendar;
 	int64		mark;
 
-	for (int i = 0; i < 4; i++)
-		if (PG_ARGISNULL(i))
-			PG_RETURN_NULL();
+	if (any_null(fcinfo, 4))
+		PG_RETURN_NULL();
 	if (TIMESTAMP_NOT_FINITE(closed_to))
 		PG_RETURN_TIMESTAMP(closed_to);
-	if (PG_NARGS() > 4 && !PG_ARGISNULL(4))
-		zone = se_window_zone(text_to_cstring(PG_GETARG_TEXT_PP(4)));
+	zone = zone_argument(fcinfo, 4);
 	slide = se_window_local_length(PG_GETARG_INTERVAL_P(1), "slide", zone);
 	size = se_window_local_length(PG_GETARG_INTERVAL_P(2), "size", zone);
 	check_hop(&slide, &size);

@@ -22,6 +22,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "arguments.h"
 #include "compat.h"
 #include "window.h"
 
@@ -150,12 +151,6 @@ is_known(LastBucket *last, Timestamp ts, const Interval *lengths,
 	return false;
 }
 
-static bool
-has_zone(FunctionCallInfo fcinfo, int argno)
-{
-	return PG_NARGS() > argno && !PG_ARGISNULL(argno);
-}
-
 /*
  * The bucket of a calendar that ts is in: of tumble, or a step of cumulate.
  * The arguments are ts, n lengths and perhaps a zone, which may be null.
@@ -185,16 +180,6 @@ calendar_bucket(FunctionCallInfo fcinfo, int n, bool want_end)
 		last->end = end;
 	}
 	PG_RETURN_TIMESTAMP(want_end ? last->end : last->start);
-}
-
-/* Not declared STRICT, as a zone may be null. */
-static bool
-any_null(FunctionCallInfo fcinfo, int n)
-{
-	for (int i = 0; i < n; i++)
-		if (PG_ARGISNULL(i))
-			return true;
-	return false;
 }
 
 static Datum

@@ -16,16 +16,9 @@
 
 #include "decode/json_shim.h"
 #include "decode/json_text.h"
+#include "check.h"
 
 #define MAX_STEPS 3
-#define CHECK(condition) \
-	do { \
-		if (!(condition)) { \
-			fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, \
-					#condition); \
-			abort(); \
-		} \
-	} while (0)
 
 static const struct
 {

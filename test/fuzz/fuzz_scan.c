@@ -16,16 +16,9 @@
 #include <time.h>
 
 #include "decode/scan.h"
+#include "check.h"
 
 #define POSTGRES_EPOCH INT64_C(946684800)
-#define CHECK(condition) \
-	do { \
-		if (!(condition)) { \
-			fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, \
-					#condition); \
-			abort(); \
-		} \
-	} while (0)
 
 int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

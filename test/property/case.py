@@ -28,10 +28,13 @@ class Row:
 
 
 class Batch:
-    def __init__(self, rows, undone):
+    def __init__(self, rows, undone, stream="s"):
         self.rows = rows
+        self.stream = stream
         self.zone = None			# of the session that feeds it; None: the case's
+        self.direct = False			# its groups are merged without ON CONFLICT
         self.closed_to = None		# the watermark that it goes by; feed.watermarks
+        self.least_to = None		# the least of all streams' at that time
         self.idle = []				# partitions that have been silent before it
         self.undone = undone		# fed twice: the first time is rolled back
         self.check = False			# whether views are compared after it
@@ -45,13 +48,14 @@ class Case:
         self.base = rng.choice(BASES) * SECOND
         self.columns = [Column(rng, i, rng.choice(TYPES)) for i in range(rng.randint(3, 8))]
         self.partitions = rng.randint(1, 4)
+        self.streams = ["s", "s2"] if rng.random() < 0.3 else ["s"]
         # the time of the window may be the stream's own, or any column
         self.event_time = rng.random() < 0.7
         self.time_type = "timestamptz" if self.event_time or rng.random() < 0.6 else "timestamp"
         self.delay = rng.choice(DELAYS) if self.event_time and rng.random() < 0.5 else None
         batches = rng.choice([1, 2, 3, 5, 8, 20])
         self.queries = [
-            Query(rng, self.columns, "at", self.time_type, rng.choice([0, 0, 0, rng.randrange(batches)]))
+            Query(rng, self.columns, "at", self.time_type, rng.choice([0, 0, 0, rng.randrange(batches)]), self.streams)
             for _ in range(rng.choice([1, 1, 2, 3]))]
         for query in self.queries:
             query.choose_lateness(rng, self.delay is not None)
@@ -60,6 +64,7 @@ class Case:
         self.mixed_zones = rng.random() < 0.5 and not any(
             LOCAL.search(query.sql()) for query in self.queries)
         for batch in self.batches:
+            batch.direct = rng.random() < 0.5
             if self.mixed_zones:
                 batch.zone = rng.choice(ZONES)
         self.covered = {"type: " + c.type.label for c in self.columns}
@@ -67,6 +72,9 @@ class Case:
         self.covered.add("batches: %d" % batches)
         self.covered.add("watermark: " + (self.delay[1] if self.delay else "none"))
         self.covered.add("partitions: %d" % self.partitions)
+        self.covered.update("merge: " + ("direct" if batch.direct else "by ON CONFLICT")
+                            for batch in self.batches)
+        self.covered.add("streams: %d" % len(self.streams))
         if any(batch.idle for batch in self.batches):
             self.covered.add("late: idle partitions")
         self.covered.update(*(q.covered for q in self.queries))
@@ -117,6 +125,7 @@ class Case:
         rows = [row for batch in batches[:last] for row in batch.rows]
         if not rows or not batches[last].rows:
             return
+        batches[-1].stream = batches[-2].stream
         query = rng.choice(closing)
         latest = max((row.time for row in rows if row.time is not None), default=self.base)
         end = query.window.end_after(rng, latest)
@@ -128,7 +137,7 @@ class Case:
     def _make_batches(self, rng, n):
         rows = self._make_rows(rng, rng.choice(SIZES))
         cuts = sorted(rng.randint(0, len(rows)) for _ in range(n - 1))
-        batches = [Batch(rows[a:b], rng.random() < 0.08)
+        batches = [Batch(rows[a:b], rng.random() < 0.08, rng.choice(self.streams))
                    for a, b in zip([0] + cuts, cuts + [len(rows)])]
         if self.delay and rng.random() < 0.6:
             self._close_exactly(rng, batches)

@@ -68,7 +68,7 @@ def time_bounds(query):
 
 
 def choose(rng, query, batches):
-    if not query.append or not any(b in query.items for b in time_bounds(query)) or rng.random() < 0.2:
+    if not query.append or len(query.streams()) > 1 or not any(b in query.items for b in time_bounds(query)) or rng.random() < 0.2:
         return []
     return [Derived(rng, query, rng.choice([query.since, query.since, rng.randrange(query.since, batches)]))
             for _ in range(rng.choice([1, 1, 2]))]

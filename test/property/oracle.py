@@ -12,7 +12,8 @@ behind, as a sub-select, passes them on.
 The window functions themselves are checked apart: their windows of the rows'
 times must be those that windows.py has.
 
-closed_to is the watermark that the row's batch went by, NULL for none.  A view
+closed_to is the watermark that the row's batch went by, NULL for none, least_to the
+least of all streams' at that time, by which sessions of several go.  A view
 whose windows close leaves a row out of the windows for which it came too late:
 those with window_end + allowed_lateness <= closed_to.  With emit append it shows
 those up to the watermark of the last batch.  A row that is late for all its
@@ -24,7 +25,7 @@ import sessions
 from feed import columns_sql
 from values import INFINITY, quote, time_text
 
-HIDDEN = ["batch_no", "closed_to", "partition_no", "offset_no", "as_json"]
+HIDDEN = ["batch_no", "closed_to", "least_to", "partition_no", "offset_no", "as_json"]
 
 SETUP = """
 CREATE SCHEMA batch;
@@ -61,8 +62,13 @@ END $$;
 
 
 def create_table(case):
-    return ("CREATE TABLE batch.s (%s, batch_no int, closed_to timestamptz, partition_no int, offset_no bigint,"
-            " as_json jsonb);" % columns_sql(case))
+    return "\n".join(
+        "CREATE TABLE batch.%s (%s, batch_no int, closed_to timestamptz, least_to timestamptz, partition_no int,"
+        " offset_no bigint, as_json jsonb);" % (stream, columns_sql(case)) for stream in case.streams)
+
+
+def moment(us, otherwise):
+    return otherwise if us is None else quote(time_text(us, "+00"))
 
 
 def insert(case, number, batch):
@@ -71,17 +77,16 @@ def insert(case, number, batch):
         if case.is_dead(row):
             continue
         cells = [None if row.time is None else case.time_cell(row)] + row.cells
-        rows.append("(%s, %d, %s, %d, %d)" % (
+        rows.append("(%s, %d, %s, %s, %d, %d)" % (
             ", ".join("NULL" if c is None else quote(c[1]) for c in cells), number,
-            "NULL" if batch.closed_to is None else quote(time_text(batch.closed_to, "+00")),
-            row.partition, row.offset))
+            moment(batch.closed_to, "NULL"), moment(batch.least_to, "NULL"), row.partition, row.offset))
     if not rows:
         return ""
-    text = "INSERT INTO batch.s VALUES %s;" % ",\n\t".join(rows)
+    text = "INSERT INTO batch.%s VALUES %s;" % (batch.stream, ",\n\t".join(rows))
     if any(query.closes for query in case.queries):
         # now, as the time zone is the batch's
-        text += "\nUPDATE batch.s SET as_json = to_jsonb(s) %s WHERE batch_no = %d;" % (
-            " ".join("- '%s'" % name for name in HIDDEN), number)
+        text += "\nUPDATE batch.%s AS s SET as_json = to_jsonb(s) %s WHERE batch_no = %d;" % (
+            batch.stream, " ".join("- '%s'" % name for name in HIDDEN), number)
     return text
 
 
@@ -94,16 +99,14 @@ def condition(query, closed_to):
     if query.closes and query.window.merges:
         if query.append:
             conditions.append("%s + interval '%s' <= %s" % (
-                query.window.bound("window_end"), lateness(query),
-                "'-infinity'" if closed_to is None else quote(time_text(closed_to, "+00"))))
+                query.window.bound("window_end"), lateness(query), moment(closed_to, "'-infinity'")))
     elif query.closes:
         end = query.window.bound("window_end")
         if query.lateness:
             end += " + interval '%s'" % query.lateness[1]
         conditions.append("(%s <= %s.closed_to) IS NOT TRUE" % (end, query.name))
         if query.append:
-            conditions.append("%s <= %s" % (
-                end, "'-infinity'" if closed_to is None else quote(time_text(closed_to, "+00"))))
+            conditions.append("%s <= %s" % (end, moment(closed_to, "'-infinity'")))
     return " AND ".join(conditions)
 
 
@@ -146,7 +149,7 @@ def check_late_rows(number, query):
     items = [("%s.%s" % (query.name, name), column) for name, column in (
         ("partition_no", '"partition"'), ("offset_no", '"offset"'))]
     items += [(query.time, "event_time"), (query.window.bound("window_start"), "window_start"), (end, "window_end"),
-              ("%s.closed_to - interval '%s'" % (query.name, lateness(query)), "closed_to"),
+              ("%s.%s - interval '%s'" % (query.name, sessions.closed_column(query), lateness(query)), "closed_to"),
               (query.name + ".as_json", '"row"')]
     want = query.select(items, " AND ".join(conditions), HIDDEN, window)
     return ("CREATE VIEW late_%d AS SELECT %s FROM v%d_late_rows;\n"
@@ -157,9 +160,9 @@ def check_late_rows(number, query):
 def check_dead_letters(case):
     """Rows without an event time, and no others."""
     dead = sum(case.is_dead(row) for batch in case.batches for row in batch.rows)
-    return """SELECT 'check dead letters, ' || count(*) FROM s_dead_letters
-UNION ALL SELECT 'dead letters should be %d: ' || count(*) FROM s_dead_letters HAVING count(*) <> %d;""" % (
-        dead, dead)
+    letters = " UNION ALL ".join("SELECT FROM %s_dead_letters" % stream for stream in case.streams)
+    return """WITH d AS (%s) SELECT 'check dead letters, ' || count(*) FROM d
+UNION ALL SELECT 'dead letters should be %d: ' || count(*) FROM d HAVING count(*) <> %d;""" % (letters, dead, dead)
 
 
 def array(values, type_):

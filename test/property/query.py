@@ -45,14 +45,17 @@ AROUND = {
     "WITH": ("WITH e AS ({})\n", "e"),
     "WITH, nested": ("WITH a AS (SELECT * FROM dim), b AS ({}) ", "(SELECT * FROM b) AS e"),
 }
+# Of which streams it is UNION ALL.
+UNIONS = [["s", "s2"], ["s2", "s"], ["s", "s2", "s"], ["s", "s"]]
 SETS = ["ROLLUP", "CUBE", "GROUPING SETS", "two ROLLUPs", "DISTINCT"]
 
 
 class Query:
-    def __init__(self, rng, columns, time_column, time_type, since=0):
+    def __init__(self, rng, columns, time_column, time_type, since=0, streams=("s",)):
         self.covered = set()
         self.since = since			# the batch that the view is made before
-        self.around = rng.choice(sorted(AROUND)) if rng.random() < 0.25 else None
+        self.around = rng.choice(sorted(AROUND)) if rng.random() < (0.25 if len(streams) == 1 else 0.7) else None
+        self.union = None
         self.name = "e" if self.around or rng.random() < 0.3 else "s"
         self.time = "%s.%s" % (self.name, time_column)
         self.window = None
@@ -76,6 +79,7 @@ class Query:
         self.inner_from = ""
         if self.around:
             self._choose_around(rng, columns)
+            self._choose_union(rng, streams)
         self._choose_window(rng, time_type)
         self._choose_join(rng)
         self._choose_where(rng)
@@ -143,6 +147,11 @@ class Query:
                 self.lateness = rng.choice(DELAYS)
                 self._cover("late", "with allowed_lateness")
             # windows of cumulate that share their start do not close together
+            if len(self.streams()) > 1:
+                self._cover("late", "of two streams")
+                if self.window.merges:
+                    self._cover("late", "sessions of two streams")
+                    return		# they cannot show only those that are closed
             if rng.random() < 0.4 and (bounds[1] in self.keys or self.window.function() != "cumulate") and all(
                     key not in bounds for key in self._varying()):
                 self.append = True
@@ -157,9 +166,14 @@ class Query:
 
     def _inner(self, hidden):
         """The sub-select that the stream is in."""
-        return "SELECT %s FROM s AS x%s" % (
-            ", ".join("%s AS %s" % (expr, name) for name, expr in
-                      self.inner + [(name, "x." + name) for name in hidden]), self.inner_from)
+        columns = ", ".join("%s AS %s" % (expr, name) for name, expr in
+                            self.inner + [(name, "x." + name) for name in hidden])
+        return "\n\tUNION ALL ".join("SELECT %s FROM %s AS x%s" % (columns, stream, self.inner_from)
+                                     for stream in self.union or ["s"])
+
+    def streams(self):
+        """Those that it reads."""
+        return set(self.union or ["s"]) if self.around else {"s"}
 
     def _from(self, hidden, window):
         stream = AROUND[self.around][1].format(self._inner(hidden)) if self.around else \
@@ -199,6 +213,12 @@ class Query:
             self._cover("around", "WHERE")
         self.inner += [(name, expr) for name, expr, _ in more]
         self.refs = outer + [("e." + name, families) for name, _, families in more]
+
+    def _choose_union(self, rng, streams):
+        unions = [union for union in UNIONS if set(union) <= set(streams)]
+        if rng.random() < (0.2 if len(streams) == 1 else 0.8):
+            self.union = rng.choice(unions)
+            self._cover("union", "of " + ", ".join(self.union))
 
     def _choose_window(self, rng, time_type):
         kind = rng.choice([None] + KINDS + KINDS[1:4])
@@ -439,6 +459,7 @@ COVERABLE = (
      "window: calendar, month of a zone", "window: calendar, day of a zone", "join: none"] +
     ["join: " + j for j in JOINS] + ["function: " + f for f in FUNCTIONS] +
     ["around: " + a for a in list(AROUND) + ["join", "WHERE"]] +
+    ["union: of " + ", ".join(u) for u in UNIONS] + ["late: of two streams", "late: sessions of two streams"] +
     ["grouping: " + g for g in SETS + ["GROUPING()", "beside other keys", "of all keys"]] +
     ["clause: " + c for c in ("WHERE", "WHERE over bounds", "FILTER", "HAVING", "HAVING over bounds",
                               "expression over aggregates", "expression over a key",

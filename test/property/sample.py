@@ -39,6 +39,7 @@ class Sample(Case):
         self.seed, self.number, self.zone = seed, 0, "UTC"
         self.base = 1711846800 * SECOND
         self.partitions = partitions
+        self.streams = ["s"]
         self.event_time, self.time_type = True, "timestamptz"
         names = ["int4", "numeric", "text", "bool", "small", "int4[]", "jsonb of arrays", "float8", "interval"]
         types = [t for name in names for t in TYPES if t.label == name]

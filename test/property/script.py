@@ -17,16 +17,18 @@ def write(case):
     feed.watermarks(case)
     checks = 0
     offsets = {}
-    closed_to = None
+    closed_to = {stream: None for stream in case.streams}
     for number, batch in enumerate(case.batches):
         if batch.rows:
-            closed_to = batch.closed_to
+            closed_to[batch.stream] = batch.closed_to
         lines += [feed.create_view(i, query) for i, query in enumerate(case.queries)
                   if query.since == number]
         for i, query in enumerate(case.queries):
             lines += derived.create(i, query, number)
         lines.append(feed.silence(batch))
         ingest = feed.ingest(case, batch, offsets)
+        lines.append("SET LOCAL stream_ext.direct_merge_groups = %d;"
+                     % (1 if batch.direct else 1000))
         if batch.zone:
             lines.append("SET LOCAL timezone = '%s';" % batch.zone)
         if batch.undone:
@@ -38,7 +40,7 @@ def write(case):
             lines.append("\\o")
             for i, query in enumerate(case.queries):
                 if query.since <= number:
-                    compared, n = oracle.checks(i, query, closed_to)
+                    compared, n = oracle.checks(i, query, feed.least([closed_to[s] for s in query.streams()]))
                     on_it = derived.checks(i, query, number, case.time_type)
                     lines += compared + on_it
                     checks += n + len(on_it)

@@ -89,8 +89,13 @@ def rows_sql(query, condition, lateness, hidden):
     keys = [k for k in query.keys if k not in bounds(query)]
     items = [(k, "k%d" % i) for i, k in enumerate(keys)]
     items += [(query.time, "t"), (query.name + ".batch_no", "batch_no"),
-              ("%s.closed_to - interval '%s'" % (query.name, lateness), "closed")]
+              ("%s.%s - interval '%s'" % (query.name, closed_column(query), lateness), "closed")]
     return query.select(items, condition, hidden, "(SELECT) AS w"), len(keys)
+
+
+def closed_column(query):
+    """What a row's batch went by: sessions of several streams are open as long as for one of them."""
+    return "least_to" if query.window.merges and len(query.streams()) > 1 else "closed_to"
 
 
 def bounds(query):

@@ -25,7 +25,7 @@ def _queries(case):
 
 def _clauses(case):
     for i, query in enumerate(case.queries):
-        for clause in ("having", "where", "rollup", "sets", "around", "function", "join"):
+        for clause in ("having", "where", "rollup", "sets", "union", "around", "function", "join"):
             if getattr(query, clause) is not None:
                 smaller = copy.deepcopy(case)
                 setattr(smaller.queries[i], clause, None)
@@ -46,7 +46,7 @@ def _batches(case):
         elif batch.undone:
             smaller.batches[i].undone = False
             yield smaller
-        elif i + 1 < len(case.batches):
+        elif i + 1 < len(case.batches) and batch.stream == case.batches[i + 1].stream:
             last = smaller.batches.pop(i)
             smaller.batches[i].rows[:0] = last.rows
             for query in smaller.queries:

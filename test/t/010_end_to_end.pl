@@ -72,6 +72,27 @@ $node->catch_up('events');
 is($node->sql('SELECT sum(n) FROM per_events'), $rows + $in_partition,
 	'after a seek partition 1 was read again');
 
+# A worker's memory: a setting of ours, unless the owner's role has one.
+$kafka->create('memory', 1);
+$node->sql(q{BEGIN;
+	SELECT stream.create_stream('memory', 'v int', server => 'kafka', topic => 'memory');
+	SELECT stream.create_view('work_mem', $$SELECT current_setting('work_mem') AS m,
+		count(*) AS n FROM memory GROUP BY 1$$);
+	COMMIT;});
+$kafka->produce('memory', [ 0, undef, '{"v":1}' ]);
+$node->catch_up('memory');
+$node->sql(q{SELECT stream.pause('memory')});
+$node->wait_for(q{SELECT workers = 0 FROM stream.status WHERE stream = 'memory'::regclass},
+	'the pause');
+$node->sql(q{ALTER ROLE CURRENT_USER SET work_mem = '7MB'});
+$node->sql(q{SELECT stream.resume('memory')});
+$kafka->produce('memory', [ 0, undef, '{"v":2}' ]);
+$node->catch_up('memory');
+is($node->sql('SELECT m, n FROM work_mem ORDER BY n, m COLLATE "C"'), "32MB|1\n7MB|1",
+	'work_mem of a worker');
+$node->sql(q{ALTER ROLE CURRENT_USER RESET work_mem});
+$node->sql(q{SELECT stream.drop('memory', true)});
+
 # The server restarts: the stream goes on where it was.
 $kafka->create('quiet', 3);
 $kafka->gen('quiet', count => 3000);
