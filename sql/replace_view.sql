@@ -239,11 +239,23 @@ SELECT * FROM rv.days;
 SELECT stream.replace_view('rv.months', $$SELECT count(*) FROM rv.w, stream.hop(at, '1 month', '2 months') GROUP BY window_start$$);
 SELECT stream.replace_view('rv.days', $$SELECT count(*) FROM rv.w, stream.tumble(at, '1 day') GROUP BY window_start$$);
 
--- sessions: not yet
-SELECT stream.create_view('rv.sessions', $$SELECT k, window_start, window_end, count(*) AS n FROM rv.w, stream.session(at, '5 s') GROUP BY 1, 2, 3$$);
-SELECT stream.replace_view('rv.sessions', $$SELECT k, window_start, count(*) AS n FROM rv.w, stream.session(at, '5 s') GROUP BY 1, 2, window_end$$);
+-- sessions
+SELECT stream.create_view('rv.sessions', $$SELECT window_start AS "from", k, window_end AS "to", count(*) AS n, min(at) AS first FROM rv.w, stream.session(at, '5 s') GROUP BY 1, 2, 3$$);
+SELECT stream.ingest('rv.w', '{"k":"a","at":"2026-01-01T00:00:01Z"}', '{"k":"a","at":"2026-01-01T00:00:04Z"}',
+	'{"k":"a","at":"2026-01-01T00:00:10Z"}', '{"k":"b","at":"2026-01-01T00:00:02Z"}');
+SELECT stream.replace_view('rv.sessions', $$SELECT upper(x.k) AS k, count(*) * 10 AS n, s.window_end - window_start AS long, s.window_start FROM rv.w AS x, stream.session(at, '5 s') AS s GROUP BY k, s.window_start, s.window_end HAVING count(*) > 1$$);
+SELECT * FROM rv.sessions;
+SELECT stream.ingest('rv.w', '{"k":"a","at":"2026-01-01T00:00:06Z"}', '{"k":"b","at":"2026-01-01T00:00:03Z"}');
+SELECT * FROM rv.sessions ORDER BY k;
+-- an aggregate comes back, and is whole
+SELECT stream.replace_view('rv.sessions', $$SELECT k, min(at) AS first, count(*) AS n, window_start FROM rv.w, stream.session(at, '5 s') GROUP BY window_start, k$$);
+SELECT * FROM rv.sessions ORDER BY k;
+SELECT stream.replace_view('rv.sessions', $$SELECT k, window_start, count(*) AS n FROM rv.w, stream.session(at, '6 s') GROUP BY 1, 2, window_end$$);
+SELECT stream.replace_view('rv.sessions', $$SELECT k, window_start, max(at) AS n FROM rv.w, stream.session(at, '5 s') GROUP BY 1, 2, window_end$$);
+SELECT stream.replace_view('rv.sessions', $$SELECT window_start, count(*) AS n FROM rv.w, stream.session(at, '5 s') GROUP BY 1, window_end$$);
 SELECT stream.replace_view('rv.sessions', $$SELECT k, window_start, count(*) AS n FROM rv.w, stream.tumble(at, '5 s') GROUP BY 1, 2, window_end$$);
 SELECT stream.replace_view('rv.final', $$SELECT k, window_start, count(*) AS n FROM rv.w, stream.session(at, '5 s') GROUP BY 1, 2, window_end$$);
+SELECT stream.drop('rv.sessions');
 
 -- only its owner; and as its owner
 SET client_min_messages = warning;

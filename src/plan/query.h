@@ -254,7 +254,8 @@ extern Node *se_plan_min_or_max(const char *name, Node *ts);
 extern bool se_plan_has_sessions(const SeQuery *sq);
 /* Makes the start of the session the last key, and its end a column. */
 extern void se_plan_name_sessions(const SeQuery *sq, SeSplit *split);
-/* Lets the delta yield pieces of sessions. */
+/* Lets the delta yield pieces of sessions; what tells them is in its last columns. */
+#define SE_PIECE_COLUMNS 3
 extern void se_plan_use_sessions(const SeQuery *sq, SeSplit *split);
 extern char *se_plan_merge_sessions_sql(const SeQuery *sq,
 										const SeSplit *split);

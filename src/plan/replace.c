@@ -328,11 +328,44 @@ check_columns(Replacement *r)
 }
 
 /*
+ * The last columns of a delta that yields pieces of sessions are none of the
+ * state's; in them is what makes rows one session.
+ */
+static void
+take_off_pieces(Replacement *r)
+{
+	int			had = list_length(r->had->columns) - SE_PIECE_COLUMNS;
+	int			wanted = list_length(r->wanted->columns) - SE_PIECE_COLUMNS;
+
+	for (int i = 0; i < SE_PIECE_COLUMNS; i++)
+	{
+		SeKeptColumn *a = list_nth(r->had->columns, had + i);
+		SeKeptColumn *b = list_nth(r->wanted->columns, wanted + i);
+
+		if (!equal(a->expr, b->expr))
+			refuse_state(r, -1, "The window is not the view's.");
+	}
+	r->had->columns = list_truncate(r->had->columns, had);
+	r->wanted->columns = list_truncate(r->wanted->columns, wanted);
+}
+
+/* A bound of sessions by the name that it has in the state table. */
+static SeKey *
+name_bound(const SeKey *bound, Oid state, AttrNumber attno)
+{
+	SeKey	   *key = palloc(sizeof(SeKey));
+
+	*key = *bound;
+	key->column = get_attname(state, attno, false);
+	return key;
+}
+
+/*
  * The new query's keys and aggregates, at the places and with the names that
  * they have in the state table.
  */
 static void
-use_state(Replacement *r)
+use_state(Replacement *r, Oid state_table)
 {
 	List	   *keys = NIL;
 	List	   *states = NIL;
@@ -366,6 +399,15 @@ use_state(Replacement *r)
 			state->column = column->column;
 			states = lappend(states, state);
 		}
+	}
+	if (r->split->session_end)
+	{
+		AttrNumber	attno = list_length(keys) + 1;
+
+		keys = lappend(keys, name_bound(llast(r->split->keys), state_table,
+										attno));
+		r->split->session_end = name_bound(r->split->session_end, state_table,
+										   attno + 1);
 	}
 	r->split->keys = keys;
 	r->split->states = states;
@@ -421,6 +463,8 @@ check_source(Replacement *r, const SeSource *had, const SeSource *wanted)
 	r->wanted = se_plan_read_kept(had->stream, wanted->delta_sql);
 	se_plan_error_text(&callback, r->sq->text);
 	check_from(r);
+	if (r->split->session_end)
+		take_off_pieces(r);
 	check_columns(r);
 	check_where(r);
 	error_context_stack = callback.previous;
@@ -439,15 +483,13 @@ se_plan_replace_view(const SeViewRequest *request, const SeViewPlan *old,
 	check_streams(&r, old, new);
 	if (new->serial != old->serial)
 		refuse_state(&r, -1, "The window is not the view's.");
-	if (new->serial)
-		refuse_state(&r, -1, "The query of a view of sessions cannot be replaced.");
 	if (old->distinct != NIL || r.split->distinct != NIL)
 		refuse_state(&r, -1, "The query of a view with DISTINCT in an aggregate cannot be replaced.");
 	foreach(lc, old->sources)
 		check_source(&r, lfirst(lc),
 					 find_source(new->sources,
 								 ((SeSource *) lfirst(lc))->stream));
-	use_state(&r);
+	use_state(&r, old->state);
 	settings = se_sql_settings_begin();
 	select = se_plan_view_select(request, r.sq, r.split, old->state);
 	se_sql_settings_end(settings);
