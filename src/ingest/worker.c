@@ -346,6 +346,24 @@ check_definition(SeReader *reader)
 		load_definition(reader);
 }
 
+/* False: the definition changed, or news of that may have been lost. */
+static bool
+close_windows(SeReader *reader)
+{
+	bool		same;
+
+	se_worker_begin("closing windows");
+	same = se_ingest_lock(reader->ingest);
+	if (same)
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		se_reader_close_windows(reader);
+		PopActiveSnapshot();
+	}
+	se_worker_commit();
+	return same;
+}
+
 static void
 tick(SeReader *reader)
 {
@@ -355,17 +373,8 @@ tick(SeReader *reader)
 		se_staging_tick(se_ingest_staging(reader->ingest));
 		se_worker_commit();
 	}
-	if (se_reader_closing_due(reader))
-	{
-		se_worker_begin("closing windows");
-		if (se_ingest_lock(reader->ingest))
-		{
-			PushActiveSnapshot(GetTransactionSnapshot());
-			se_reader_close_windows(reader);
-			PopActiveSnapshot();
-		}
-		se_worker_commit();
-	}
+	if (se_reader_closing_due(reader) && !close_windows(reader))
+		load_definition(reader);
 	if (se_reader_partitions_due(reader))
 	{
 		se_worker_begin("looking for partitions");
