@@ -168,3 +168,13 @@ TABLE done_visits ORDER BY 1, 2;
 SELECT stream.create_view('r', $$SELECT k, count(*) FROM s GROUP BY 1$$, options => '{"close_on_idle": true}');
 SELECT stream.create_view('r', $$SELECT k, count(*) FROM s GROUP BY 1$$, options => '{"close_on_idle": "maybe"}');
 SELECT stream.drop('s', cascade => true);
+
+-- columns that the view does not use may come and go
+SELECT stream.create_stream('changing', 'at timestamptz, k text, a int, b int', event_time => 'at', watermark_delay => '0 s');
+SELECT stream.create_view('changing_view', $$SELECT window_start, count(*) FROM (SELECT at FROM changing WHERE k <> '') c, stream.hop(c.at, '1 s', '2 s') GROUP BY 1$$);
+SELECT stream.ingest('changing', '{"at":"2026-01-01T00:01:00Z","k":"x","a":1,"b":1}');
+ALTER TABLE changing DROP COLUMN a;
+ALTER TABLE changing ADD COLUMN c numeric DEFAULT 3;
+SELECT stream.ingest('changing', '{"at":"2026-01-01T00:00:00Z","k":"y","a":2,"b":2}');
+SELECT "offset", "row" FROM changing_view_late_rows;
+SELECT stream.drop('changing', true);

@@ -105,3 +105,28 @@ SELECT stream.drop('s', cascade => true);
 DROP VIEW parts;
 DROP ROLE ttl_reader;
 DROP PROCEDURE feed;
+
+-- panes leave before windows that they are in: a window is whole or not there
+SELECT stream.create_stream('beats', 'at timestamptz', event_time => 'at', watermark_delay => '0 s', idle_timeout => '1 day');
+SELECT stream.create_view('beats_hop', $$SELECT window_start, count(*) AS n FROM beats, stream.hop(at, '20 s', '1 min') GROUP BY 1$$,
+	emit => 'append', state_ttl => '1 min');
+SELECT stream.create_view('beats_cumulate', $$SELECT window_start, window_end, count(*) AS n FROM beats, stream.cumulate(at, '20 s', '1 min') GROUP BY 1, 2$$,
+	state_ttl => '1 min');
+CREATE TABLE seen (at timestamptz);
+DO $$
+BEGIN
+	FOR i IN 0 .. 59 LOOP
+		INSERT INTO seen VALUES (timestamptz '2024-01-01 00:00:00+00' + i * interval '10 s');
+		PERFORM stream.ingest('beats', format('{"at":"%s"}', timestamptz '2024-01-01 00:00:00+00' + i * interval '10 s'));
+		IF EXISTS (TABLE beats_hop EXCEPT
+				SELECT window_start, count(*) FROM seen, stream.hop(at, '20 s', '1 min') GROUP BY 1) OR
+			EXISTS (TABLE beats_cumulate EXCEPT
+				SELECT window_start, window_end, count(*) FROM seen, stream.cumulate(at, '20 s', '1 min') GROUP BY 1, 2) THEN
+			RAISE EXCEPTION 'a window is not whole after record %', i;
+		END IF;
+	END LOOP;
+END $$;
+TABLE beats_hop ORDER BY 1;
+TABLE beats_cumulate ORDER BY 1, 2;
+SELECT stream.drop('beats', true);
+DROP TABLE seen;

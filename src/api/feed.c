@@ -199,7 +199,7 @@ feed(Oid relid, SeRecord *records, int n)
 	/* where workers run, theirs do it */
 	if (stream->server == NULL)
 		se_feeds_run(relid);
-	se_ingest_expire(ingest, progress->watermark);
+	se_ingest_expire(ingest);
 	se_ingest_count(ingest, &result, se_clock_us() - start);
 	se_ingest_close(ingest);
 	CommandCounterIncrement();

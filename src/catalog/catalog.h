@@ -159,6 +159,7 @@ typedef struct SeView
 extern TupleDesc se_catalog_batch_type(Oid stream);
 #define SE_BATCH_PARTITION	"@se_partition"
 #define SE_BATCH_OFFSET		"@se_offset"
+#define SE_BATCH_DROPPED	"@se_dropped"	/* in a row as a whole: NULL */
 
 #define SE_VIEW_AGGREGATE	'a'
 

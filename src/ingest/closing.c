@@ -17,9 +17,8 @@
  *				it is seen by se_watermark_all_idle, one after it reads the new
  *				watermark.
  *
- *	  state_ttl	Groups that the watermark has passed leave (state/expire.c).  Of
- *				a view of several streams it is the least of theirs, of the
- *				others' what no batch of theirs falls short of.
+ *	  state_ttl	Groups that the watermark has passed leave (state/expire.c): the
+ *				one that readers go by, of a view of several streams the least.
  *
  * Crash: all is in the caller's one transaction, and follows from what is stored:
  * the watermark, and the state.  What was not committed is found again by whoever
@@ -29,6 +28,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "common/int.h"
 #include "storage/lmgr.h"
 
@@ -45,29 +45,31 @@ se_ingest_has_closing(SeIngest *ingest)
 	return false;
 }
 
-/* Of all streams of a view. */
+/*
+ * What readers know of all streams of a view.  It shows no window that they see
+ * gone, and the panes of others must be there.
+ */
 static TimestampTz
-least_watermark(const SeIngest *ingest, const SeView *view,
-				TimestampTz watermark)
+least_watermark(const SeView *view)
 {
+	TimestampTz result = DT_NOEND;
 	ListCell   *lc;
 
 	foreach(lc, view->streams)
 	{
-		SeStream   *other;
+		SeStream   *stream = se_catalog_get_stream(lfirst_oid(lc), true);
 
-		if (lfirst_oid(lc) == ingest->stream->relid)
-			continue;
-		other = se_catalog_get_stream(lfirst_oid(lc), true);
-		if (other != NULL)
-			watermark = Min(watermark, se_watermark_closed(other, NULL));
+		if (stream != NULL)
+			result = Min(result, se_watermark_closed(stream, NULL));
 	}
-	return watermark;
+	return result;
 }
 
 void
-se_ingest_expire(SeIngest *ingest, TimestampTz watermark)
+se_ingest_expire(SeIngest *ingest)
 {
+	/* readers get to know of both at once: the watermark and what is gone */
+	CommandCounterIncrement();
 	for (int i = 0; i < ingest->n_views; i++)
 	{
 		SeViewTarget *target = &ingest->views[i];
@@ -75,9 +77,7 @@ se_ingest_expire(SeIngest *ingest, TimestampTz watermark)
 		if (target->view->state_ttl != NULL)
 			se_state_expire(target->state,
 							se_feeds_leave_to(target->view,
-											  least_watermark(ingest,
-															  target->view,
-															  watermark)));
+											  least_watermark(target->view)));
 	}
 }
 

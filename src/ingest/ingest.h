@@ -181,7 +181,7 @@ extern SeLimits *se_ingest_limits(SeIngest *ingest);
  */
 extern void se_ingest_close_idle(SeIngest *ingest);
 /* Lets views go of groups by their state_ttl; in a transaction. */
-extern void se_ingest_expire(SeIngest *ingest, TimestampTz watermark);
+extern void se_ingest_expire(SeIngest *ingest);
 /* Has it a view whose windows close, or groups leave? */
 extern bool se_ingest_has_closing(SeIngest *ingest);
 

@@ -337,7 +337,7 @@ se_reader_close_windows(SeReader *reader)
 	reader->closing_at_latest_us = reader->closing_due_us;
 	(void) se_progress_close(reader->progress, watermark);
 	se_ingest_close_idle(reader->ingest);
-	se_ingest_expire(reader->ingest, watermark);
+	se_ingest_expire(reader->ingest);
 }
 
 /* ---- pace ---- */

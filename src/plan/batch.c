@@ -26,12 +26,15 @@
 #include "nodes/bitmapset.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "parser/parse_func.h"
 #include "parser/parsetree.h"
 #include "utils/array.h"
 #include "utils/lsyscache.h"
 
 #include "catalog/catalog.h"
 #include "query.h"
+
+#define WHOLE_ROW (-100)		/* no attribute number of a table's */
 
 /* ---- rows of the batch ---- */
 
@@ -249,6 +252,21 @@ attno_of(const Passing *p, Oid stream)
 	return 0;
 }
 
+/* to_jsonb(stream.*): as the columns are when it is read */
+static Node *
+row_as_jsonb(Index rti)
+{
+	Oid			types[] = {ANYELEMENTOID};
+	Oid			fn = LookupFuncName(list_make2(makeString("pg_catalog"),
+											   makeString("to_jsonb")),
+									lengthof(types), types, false);
+
+	return (Node *) makeFuncExpr(fn, JSONBOID,
+								 list_make1(makeVar(rti, InvalidAttrNumber,
+													RECORDOID, -1, InvalidOid, 0)),
+								 InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
+}
+
 /* The column in the innermost of these queries; NULL when it reads no stream. */
 static Node *
 pass_up(const Passing *p, List *levels)
@@ -285,11 +303,14 @@ pass_up(const Passing *p, List *levels)
 			continue;
 		}
 		attno = attno_of(p, rte->relid);
-		result = attno == 0 ?
-			(Node *) makeNullConst(p->like->vartype, p->like->vartypmod,
-								   p->like->varcollid) :
-			(Node *) makeVar(i, attno, p->like->vartype, p->like->vartypmod,
-							 p->like->varcollid, 0);
+		if (attno == 0)
+			result = (Node *) makeNullConst(p->like->vartype, p->like->vartypmod,
+											p->like->varcollid);
+		else if (attno == WHOLE_ROW)
+			result = row_as_jsonb(i);
+		else
+			result = (Node *) makeVar(i, attno, p->like->vartype,
+									  p->like->vartypmod, p->like->varcollid, 0);
 	}
 	return result;
 }
@@ -299,7 +320,7 @@ se_plan_batch_columns(SeQuery *sq, Query *query, Var *like, List *attnos)
 {
 	Passing		p = {.sq = sq, .like = like, .attnos = attnos};
 
-	p.name = psprintf("batch_%d", like->varattno);
+	p.name = psprintf("batch_%d", Max(like->varattno, 0));
 	return pass_up(&p, list_make1(query));
 }
 
@@ -313,6 +334,14 @@ se_plan_batch_column(SeQuery *sq, Query *query, Var *column)
 		attnos = lappend_int(attnos, lfirst_oid(lc) == sq->stream ?
 							 column->varattno : 0);
 	return se_plan_batch_columns(sq, query, column, attnos);
+}
+
+Node *
+se_plan_batch_row(SeQuery *sq, Query *query)
+{
+	Var		   *like = makeVar(1, WHOLE_ROW, JSONBOID, -1, InvalidOid, 0);
+
+	return se_plan_batch_column(sq, query, like);
 }
 
 /* ---- columns on their way down ---- */

@@ -43,7 +43,6 @@
 #include "sql_settings.h"
 
 #define LATE_AFTER "late_after"
-#define COLUMNS_PER_CALL 40		/* of jsonb_build_object, which takes 100 */
 
 bool
 se_plan_is_windowed(const SeQuery *sq, const SeSplit *split)
@@ -286,32 +285,6 @@ last_window(const SeQuery *sq)
 					se_plan_window_arguments(&sq->window));
 }
 
-/* The row as jsonb, from columns @1, @2, ... of the subquery l. */
-static char *
-row_text(TupleDesc desc)
-{
-	StringInfoData buf;
-	int			n = 0;
-
-	initStringInfo(&buf);
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(desc, i);
-
-		if (att->attisdropped)
-			continue;
-		if (n % COLUMNS_PER_CALL == 0)
-			appendStringInfo(&buf, "%spg_catalog.jsonb_build_object(",
-							 n > 0 ? ") OPERATOR(pg_catalog.||) " : "");
-		appendStringInfo(&buf, "%s%s, l.\"@%d\"",
-						 n % COLUMNS_PER_CALL == 0 ? "" : ", ",
-						 quote_literal_cstr(NameStr(att->attname)), i + 1);
-		n++;
-	}
-	appendStringInfoChar(&buf, ')');
-	return buf.data;
-}
-
 /*
  * Over the batch, what the table of late rows has:
  *	  SELECT partition, offset, ts, window, $1, row FROM (SELECT ... FROM ...
@@ -322,7 +295,7 @@ late_sql(SeQuery *sq, SeSplit *split, Node *ts)
 {
 	Query	   *query = copyObject(split->delta);
 	TupleDesc	desc = se_catalog_batch_type(sq->stream);
-	int			natts = desc->natts - 2;
+	int			natts = desc->natts - 2;	/* behind them partition and offset */
 	char	   *sql;
 
 	query->targetList = NIL;
@@ -334,26 +307,20 @@ late_sql(SeQuery *sq, SeSplit *split, Node *ts)
 	put_batch_column(sq, query, natts + 2, INT8OID, -1, InvalidOid,
 					 "@offset");
 	put_column(query, copyObject(ts), "@ts");
-	for (int i = 0; i < natts; i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(desc, i);
-
-		if (!att->attisdropped)
-			put_batch_column(sq, query, i + 1, att->atttypid, att->atttypmod,
-							 att->attcollation, psprintf("@%d", i + 1));
-	}
+	put_column(query, se_plan_batch_row(sq, query), "@row");
 	if (se_plan_has_sessions(sq))
 		put_keys(sq, query, split);
 	add_condition(query, (Node *) makeBoolExpr(NOT_EXPR,
 											   list_make1(se_plan_in_time_expr(sq, ts)),
 											   -1));
 	sql = se_plan_deparse_delta(sq, query);
-	desc->natts = natts;
 	return psprintf("SELECT l.\"@partition\" AS \"partition\", l.\"@offset\" AS \"offset\", "
 					"l.\"@ts\" AS event_time, w.window_start, w.window_end, "
-					"$1 AS closed_to, %s AS \"row\", pg_catalog.now() AS arrived_at "
+					"$1 AS closed_to, l.\"@row\" OPERATOR(pg_catalog.-) "
+					"'{" SE_BATCH_PARTITION "," SE_BATCH_OFFSET "," SE_BATCH_DROPPED "}'::pg_catalog.text[] AS \"row\", "
+					"pg_catalog.now() AS arrived_at "
 					"FROM (%s) l, LATERAL (%s) w%s",
-					row_text(desc), sql, last_window(sq),
+					sql, last_window(sq),
 					se_plan_has_sessions(sq) ?
 					psprintf(" WHERE %s",
 							 se_plan_in_no_session(sq, split, "l",
@@ -410,10 +377,13 @@ regclass_literal(Oid relid)
 					quote_literal_cstr(se_sql_name(relid)));
 }
 
-/* Of all streams: a window may still take rows of the one that is behind. */
-char *
-se_plan_closed_condition(const SeQuery *sq, const SeViewRequest *request,
-						 Oid state, const char *window_end)
+/*
+ * That the watermarks of all streams have passed the window's end by so long; -1: as
+ * long as the stream's late rows are waited for.
+ */
+static char *
+passed_condition(const SeQuery *sq, const SeViewRequest *request, Oid state,
+				 const char *window_end, int64 after_us)
 {
 	Oid			type = exprType(se_plan_window_time(sq));
 	StringInfoData buf;
@@ -423,7 +393,7 @@ se_plan_closed_condition(const SeQuery *sq, const SeViewRequest *request,
 	foreach(lc, request->streams)
 	{
 		const SeRequestStream *stream = lfirst(lc);
-		Interval	lateness = {.time = stream->lateness_us};
+		Interval	after = {.time = after_us < 0 ? stream->lateness_us : after_us};
 		char	   *name = regclass_literal(stream->relid);
 		char	   *watermark;
 
@@ -433,10 +403,27 @@ se_plan_closed_condition(const SeQuery *sq, const SeViewRequest *request,
 		if (type == TIMESTAMPOID)
 			watermark = psprintf("pg_catalog.timezone('UTC', %s)", watermark);
 		appendStringInfo(&buf, "%s%s + %s <= %s", buf.len > 0 ? " AND " : "",
-						 window_end, se_plan_interval_literal(&lateness),
+						 window_end, se_plan_interval_literal(&after),
 						 watermark);
 	}
 	return buf.data;
+}
+
+/* Of all streams: a window may still take rows of the one that is behind. */
+char *
+se_plan_closed_condition(const SeQuery *sq, const SeViewRequest *request,
+						 Oid state, const char *window_end)
+{
+	return passed_condition(sq, request, state, window_end, -1);
+}
+
+char *
+se_plan_stays_condition(const SeQuery *sq, const SeViewRequest *request,
+						Oid state, const char *window_end)
+{
+	return psprintf("(%s) IS NOT TRUE",
+					passed_condition(sq, request, state, window_end,
+									 request->ttl_us));
 }
 
 Oid

@@ -126,6 +126,8 @@ extern Node *se_plan_batch_column(SeQuery *sq, Query *query, Var *column);
 /* The same of all streams: their attnos, in the order of sq->streams. */
 extern Node *se_plan_batch_columns(SeQuery *sq, Query *query, Var *like,
 								   List *attnos);
+/* The row of the batch as jsonb, with the columns that it has then. */
+extern Node *se_plan_batch_row(SeQuery *sq, Query *query);
 /* Is that, in all of the batch's rows, this column and nothing else? */
 extern bool se_plan_is_batch_column(SeQuery *sq, Node *expr, AttrNumber attno);
 /* For place.c: the query behind an entry of FROM; see there. */
@@ -291,6 +293,13 @@ extern Oid	se_plan_without_watermark(const SeViewRequest *request);
 extern char *se_plan_closed_condition(const SeQuery *sq,
 									  const SeViewRequest *request,
 									  Oid state, const char *window_end);
+/*
+ * True in SQL until state_ttl lets the window go: its first panes may leave before
+ * the last ones.
+ */
+extern char *se_plan_stays_condition(const SeQuery *sq,
+									 const SeViewRequest *request, Oid state,
+									 const char *window_end);
 extern Oid	se_plan_make_late_rows(const SeViewRequest *request,
 								   const SeQuery *sq, Oid state);
 

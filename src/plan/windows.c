@@ -504,6 +504,10 @@ se_plan_state_source(const SeViewRequest *request, SeQuery *sq,
 		appendStringInfo(&sql, " AND %s",
 						 se_plan_closed_condition(sq, request, state,
 												  "w.window_end"));
+	if (request->ttl_us >= 0)
+		appendStringInfo(&sql, " AND %s",
+						 se_plan_stays_condition(sq, request, state,
+												 "w.window_end"));
 	appendStringInfo(&sql, " GROUP BY %s)", groups.data);
 	return sql.data;
 }

@@ -179,6 +179,7 @@ scan_columns(Index scanrelid, TupleDesc batch)
 									att->atttypmod, att->attcollation, 0);
 		columns = lappend(columns,
 						  makeTargetEntry(expr, i + 1,
+										  att->attisdropped ? SE_BATCH_DROPPED :
 										  pstrdup(NameStr(att->attname)),
 										  false));
 	}
