@@ -30,6 +30,7 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/skey.h"
 #include "access/stratnum.h"
@@ -42,6 +43,7 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "partitioning/partdesc.h"
+#include "storage/bufmgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -58,6 +60,8 @@ typedef struct Target
 	IndexInfo  *keys;			/* of the unique index on the groups' keys */
 	IndexScanDesc scan;			/* in that index */
 	ScanKeyData scan_keys[INDEX_MAX_KEYS];
+	bool		is_heap;
+	Size		room;			/* free bytes below which a heap's page is pruned */
 	TupleTableSlot *existing;
 	TupleTableSlot *fresh[BUFFERED];	/* new groups, made when needed */
 	int			n_fresh;
@@ -169,6 +173,46 @@ begin_scan(Merge *merge, Target *target, Relation index)
 								   keys->ii_NumIndexKeyAttrs, 0);
 }
 
+/*
+ * What an index scan does for a heap, but for pruning the page whenever the
+ * fillfactor would have it: that is for the room which an update needs, and there is
+ * some until the page is nearly full.
+ */
+static bool
+next_in_heap(Target *target)
+{
+	BufferHeapTupleTableSlot *slot = (BufferHeapTupleTableSlot *) target->existing;
+	HeapTuple	tuple = &slot->base.tupdata;
+	Relation	rel = target->rel->ri_RelationDesc;
+	IndexScanDesc scan = target->scan;
+	ItemPointer tid;
+
+	while ((tid = index_getnext_tid(scan, ForwardScanDirection)) != NULL)
+	{
+		Buffer		buffer = ReadBuffer(rel, ItemPointerGetBlockNumber(tid));
+		Page		page = BufferGetPage(buffer);
+		bool		all_dead = false;
+		bool		found;
+
+		/* looked at without a lock, as heap_page_prune_opt() does */
+		if (PageIsFull(page) || PageGetHeapFreeSpace(page) < target->room)
+			heap_page_prune_opt(rel, buffer);
+		LockBuffer(buffer, BUFFER_LOCK_SHARE);
+		found = heap_hot_search_buffer(tid, rel, buffer, scan->xs_snapshot,
+									   tuple, &all_dead, true);
+		LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+		if (found)
+		{
+			ExecStorePinnedBufferHeapTuple(tuple, target->existing, buffer);
+			target->room = Max(target->room, 2 * MAXALIGN(tuple->t_len));
+			return true;
+		}
+		ReleaseBuffer(buffer);
+		scan->kill_prior_tuple = all_dead;
+	}
+	return false;
+}
+
 /* Puts the group's row into target->existing, if there is one. */
 static bool
 find_group(Target *target, TupleTableSlot *row)
@@ -186,8 +230,9 @@ find_group(Target *target, TupleTableSlot *row)
 	}
 	index_rescan(target->scan, target->scan_keys,
 				 target->keys->ii_NumIndexKeyAttrs, NULL, 0);
-	return index_getnext_slot(target->scan, ForwardScanDirection,
-							  target->existing);
+	return target->is_heap ? next_in_heap(target) :
+		index_getnext_slot(target->scan, ForwardScanDirection,
+						   target->existing);
 }
 
 /* ---- tables ---- */
@@ -210,6 +255,9 @@ find_target(Merge *merge, ResultRelInfo *rel)
 	target = palloc0(sizeof(Target));
 	target->rel = rel;
 	target->existing = rel->ri_onConflict->oc_Existing;
+	target->is_heap =
+		rel->ri_RelationDesc->rd_tableam == GetHeapamTableAmRoutine();
+	target->room = BLCKSZ / 10;
 	begin_scan(merge, target, find_key_index(rel, &target->keys));
 	merge->targets = lcons(target, merge->targets);
 	return target;
