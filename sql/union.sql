@@ -114,7 +114,9 @@ SELECT stream.create_view('final_hops', $$
 	emit => 'append', allowed_lateness => '0', options => '{"late_rows": "count"}');
 SELECT view, stream, by_event_time FROM stream.catalog_sources ORDER BY view::text;
 SELECT name, stream, streams FROM stream.views ORDER BY name::text;
-SELECT pg_get_viewdef('final', true);
+-- one condition for each stream, however this version writes views down
+SELECT regexp_replace(replace(condition, 's.', ''), '\s+', ' ', 'g') AS condition
+FROM regexp_split_to_table(substring(pg_get_viewdef('final', true) FROM 'WHERE (.*);'), ' AND ') AS condition;
 CALL feed('a', '10:00:10 x', '10:00:20 y', '10:05:00 x');
 CALL feed('a', '10:05:01 x');
 -- b has seen nothing: nothing is closed, but by a's watermark rows of a are late
@@ -223,7 +225,9 @@ TABLE rates;
 --
 -- Looking at it
 --
-SELECT line FROM stream.explain('rates') AS line WHERE line !~ 'rows=|Server|never';
+-- the planner leaves the other stream's branch out, or an empty one of it
+SELECT ltrim(line) AS line FROM stream.explain('rates') AS line
+WHERE line ~ '->  (State|Merge|Delta|Custom Scan|Decode|Stream)|Columns:|Event Time:' AND line !~ 'rows=';
 SELECT regexp_replace(line, 'time=.*', '...') FROM stream.explain('b') AS line WHERE line ~ 'View';
 SELECT name, stream, streams FROM stream.views;
 

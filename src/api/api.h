@@ -74,6 +74,12 @@ extern void se_api_set_offsets(Oid stream, const char *json);
 extern void se_api_fill_request(SeViewRequest *request, const SeView *view,
 								const List *streams);
 
+/*
+ * The state needs the stream, or the view in its place: without it nothing would
+ * keep it current.  Once is enough.
+ */
+extern void se_api_depend_on_stream(Oid state, Oid stream);
+
 /* Locks a stream against its workers until the end of the transaction. */
 extern SeStream *se_api_lock_stream(Oid relid);
 /* Those of a view, which have one owner; returns SeStreams in their order. */

@@ -17,8 +17,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/dependency.h"
-#include "catalog/pg_class.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -40,18 +38,6 @@ enum
 	ARG_NAME, ARG_QUERY, ARG_EMIT, ARG_STATE_TTL, ARG_ALLOWED_LATENESS,
 	ARG_OPTIONS
 };
-
-/* The state needs the stream: without it nothing would keep it current. */
-static void
-depend_on_stream(Oid state, Oid stream)
-{
-	ObjectAddress from,
-				to;
-
-	ObjectAddressSet(from, RelationRelationId, state);
-	ObjectAddressSet(to, RelationRelationId, stream);
-	recordDependencyOn(&from, &to, DEPENDENCY_NORMAL);
-}
 
 /* The result over no rows of a stream: one row when there is no GROUP BY. */
 static void
@@ -312,7 +298,7 @@ se_sql_create_view(PG_FUNCTION_ARGS)
 	se_api_note_made(view.relid);
 	foreach(lc, view.streams)
 	{
-		depend_on_stream(view.state, lfirst_oid(lc));
+		se_api_depend_on_stream(view.state, lfirst_oid(lc));
 		apply_nothing(se_catalog_view_of(&view, lfirst_oid(lc)));
 	}
 	foreach(lc, streams)

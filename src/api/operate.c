@@ -46,6 +46,25 @@ se_sql_pause(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* pg_dump does not know what a table's rows depend on. */
+static void
+depend_again(Oid stream)
+{
+	List	   *views = se_catalog_list_views(stream);
+	List	   *feeds = se_catalog_list_feeds(stream);
+	ListCell   *lc;
+
+	foreach(lc, views)
+		se_api_depend_on_stream(((SeView *) lfirst(lc))->state, stream);
+	foreach(lc, feeds)
+	{
+		SeFeed	   *feed = lfirst(lc);
+
+		se_api_depend_on_stream(se_catalog_get_view(feed->view, false)->state,
+								feed->source);
+	}
+}
+
 Datum
 se_sql_resume(PG_FUNCTION_ARGS)
 {
@@ -59,6 +78,7 @@ se_sql_resume(PG_FUNCTION_ARGS)
 										  se_security_owner(relid));
 	se_catalog_set_stream_state(relid, SE_STATE_RUNNING, NULL);
 	se_catalog_adopt_stream(relid);
+	depend_again(relid);
 	se_stats_set_problem(se_stats_stream(MyDatabaseId, relid, true), NULL);
 	se_launcher_announce(relid);
 	PG_RETURN_VOID();

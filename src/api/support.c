@@ -7,11 +7,20 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/dependency.h"
+#include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_depend.h"
 #include "nodes/makefuncs.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/varlena.h"
 
 #include "../catalog/catalog.h"
@@ -205,4 +214,43 @@ se_api_bool_option(const Jsonb *options, const char *name)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("option \"%s\" must be true or false", name)));
 	return result;
+}
+
+static bool
+depends_on(const ObjectAddress *from, const ObjectAddress *to)
+{
+	Relation	rel = table_open(DependRelationId, AccessShareLock);
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		result = false;
+
+	ScanKeyInit(&keys[0], Anum_pg_depend_classid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(from->classId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_objid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(from->objectId));
+	scan = systable_beginscan(rel, DependDependerIndexId, true, NULL,
+							  lengthof(keys), keys);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
+
+		result |= form->refclassid == to->classId &&
+			form->refobjid == to->objectId && form->refobjsubid == 0;
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return result;
+}
+
+void
+se_api_depend_on_stream(Oid state, Oid stream)
+{
+	ObjectAddress from,
+				to;
+
+	ObjectAddressSet(from, RelationRelationId, state);
+	ObjectAddressSet(to, RelationRelationId, stream);
+	if (!depends_on(&from, &to))
+		recordDependencyOn(&from, &to, DEPENDENCY_NORMAL);
 }

@@ -114,6 +114,8 @@ child_for_step(SeJsonNode *node, const char *key, size_t len, bool element,
 		for (i = 0, index = 0; i < len && index >= 0; i++)
 			index = (key[i] >= '0' && key[i] <= '9') ?
 				index * 10 + (key[i] - '0') : -1;
+		if (!element && index > SE_JSON_MAX_INDEX)
+			index = -1;			/* a key and nothing else */
 	}
 	if (element && (index < 0 || index > SE_JSON_MAX_INDEX))
 	{

@@ -25,12 +25,12 @@
 #define KEPT_BYTES (32 * 1024 * 1024)	/* of blocks, from batch to batch */
 #define FIRST_ROOM 1024			/* rows */
 
-typedef struct Block
+typedef struct RowBlock
 {
-	struct Block *next;
+	struct RowBlock *next;
 	Size		size;			/* of data */
 	char		data[FLEXIBLE_ARRAY_MEMBER];
-} Block;
+} RowBlock;
 
 struct SeRows
 {
@@ -42,16 +42,16 @@ struct SeRows
 	int			room;
 	Datum	   *values;			/* [room][natts] */
 	bool	   *isnull;			/* [room][natts] */
-	Block	   *first;
-	Block	   *current;
+	RowBlock	   *first;
+	RowBlock	   *current;
 	Size		used;			/* of current->data */
 };
 
-static Block *
+static RowBlock *
 make_block(SeRows *rows, Size size)
 {
-	Block	   *block = MemoryContextAllocHuge(rows->context,
-											   offsetof(Block, data) + size);
+	RowBlock	   *block = MemoryContextAllocHuge(rows->context,
+											   offsetof(RowBlock, data) + size);
 
 	block->next = NULL;
 	block->size = size;
@@ -95,11 +95,11 @@ void
 se_rows_clear(SeRows *rows)
 {
 	Size		kept = 0;
-	Block	   *block = rows->first;
+	RowBlock	   *block = rows->first;
 
 	while (block->next != NULL)
 	{
-		Block	   *next = block->next;
+		RowBlock	   *next = block->next;
 
 		if (kept + next->size > KEPT_BYTES)
 		{
@@ -119,11 +119,11 @@ se_rows_clear(SeRows *rows)
 static void
 next_block(SeRows *rows, Size size)
 {
-	Block	   *block = rows->current;
+	RowBlock	   *block = rows->current;
 
 	if (block->next == NULL || block->next->size < size)
 	{
-		Block	   *new = make_block(rows, Max(size, BLOCK_SIZE));
+		RowBlock	   *new = make_block(rows, Max(size, BLOCK_SIZE));
 
 		new->next = block->next;
 		block->next = new;

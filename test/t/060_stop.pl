@@ -55,6 +55,15 @@ $kafka->gen_stop($load);
 $node->catch_up('events', 180);
 $node->is_complete($kafka, 'events', 'after all the stops');
 
+# Resumed while the workers are on their way out: they come back, each time.
+for my $i (1 .. 40)
+{
+	$node->sql(q{SELECT stream.pause('events')});
+	$node->sql(q{SELECT stream.resume('events')});
+	$node->wait_for(q{SELECT state = 'running' AND workers = 2 FROM stream.status}, "workers after pause $i");
+}
+pass('paused and resumed in quick succession');
+
 # A broker that is not there, and one that accepts and never answers.
 my $silent = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 5, Proto => 'tcp')
   or die "cannot listen: $!";

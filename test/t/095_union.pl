@@ -158,6 +158,7 @@ for my $db (qw(postgres copy))
 like(($node->psql('copy', q{SELECT stream.drop('left_events')}))[2], qr/cascade/, 'cascade is asked for');
 $node->safe_psql('copy', 'DROP TABLE right_events CASCADE');
 is($node->safe_psql('copy', q{SELECT string_agg(name::text, ' ') FROM stream.views}), 'left_numbers', 'the views of both are gone');
+is($node->safe_psql('copy', q{SELECT to_regclass('per_key'), to_regclass('per_key_state')}), '|', 'with what they kept');
 add('left_events', 1, '00:03:22');
 is($node->safe_psql('copy', q{SELECT stream.wait('left_events', '120 s')}), 't', 'the other stream goes on');
 
