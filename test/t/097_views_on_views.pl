@@ -14,7 +14,7 @@ my $kafka = StreamExt::Kafka->new;
 my $node = StreamExt::Node->create('main', kafka => $kafka,
 	conf => "restart_after_crash = on\ntimezone = 'UTC'\n");
 
-# 40000 records, 3 s of event time apart: 33 hours
+# Records 3 s of event time apart; 40000 are 33 hours.
 $kafka->create('events', 4);
 $node->sql(qq{
 	BEGIN;
@@ -59,7 +59,7 @@ sub is_consistent
 }
 
 $node->wait_for("SELECT count(*) = 1 FROM ($feeders) f", 'the feed process');
-my $load = $kafka->gen_start('events', count => 40000, partitions => 4, step => 3000, rate => 8000);
+my $load = $kafka->gen_start('events', partitions => 4, step => 3000, rate => 8000);
 $node->wait_for('SELECT count(*) > 0 FROM per_hour', 'the first hour');
 is_consistent('while records come');
 
@@ -86,7 +86,9 @@ my $fed_to = $node->sql('SELECT max(fed_to) FROM stream.catalog_feeds');
 $node->sql('ALTER VIEW per_hour RENAME TO hours; ALTER TABLE per_hour_state RENAME TO hours_state');
 $node->wait_for("SELECT min(fed_to) > '$fed_to' FROM stream.catalog_feeds", 'it to follow a new name');
 $node->sql('ALTER VIEW hours RENAME TO per_hour; ALTER TABLE hours_state RENAME TO per_hour_state');
-$kafka->gen_finish($load);
+# more than a day of them, 3 s from one to the next
+$node->wait_for('SELECT sum(next_offset) > 40000 FROM stream.partitions', 'a day of records');
+$kafka->gen_stop($load);
 is_consistent('when all records are there');
 
 # An hour of key "zero" that one view cannot take, and a record of each partition
