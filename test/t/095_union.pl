@@ -24,7 +24,7 @@ $kafka->gen('right_events', count => 18000, seed => 2, step => 10);
 $node->sql("BEGIN;" . join('', map { qq{
 	SELECT stream.create_stream('${_}_events', columns => '$StreamExt::Node::columns',
 		server => 'kafka', topic => '${_}_events', event_time => 'ts', workers => 2,
-		watermark_delay => '5 s', idle_timeout => '1 s', options => '{"batch_max_rows": 200, "max_rows_per_second": 3000}');
+		watermark_delay => '5 s', idle_timeout => '1 s', options => '{"batch_max_rows": 200, "max_rows_per_second": 1000}');
 	SELECT stream.create_view('${_}_numbers', 'SELECT k, seq FROM ${_}_events GROUP BY k, seq');} } qw(left right)) . qq{
 	SELECT stream.create_view('per_key',
 		\$\$SELECT k, count(*) AS n, sum(v) AS total, max(seq) AS last FROM $union GROUP BY k\$\$);
