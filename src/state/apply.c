@@ -266,6 +266,16 @@ describe_rows(const Sink *sink, TupleDesc desc, Tuplestorestate *rows)
 	return enr;
 }
 
+/* SPI that knows these rows. */
+static void
+connect_with(EphemeralNamedRelation rows)
+{
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	if (SPI_register_relation(rows) != SPI_OK_REL_REGISTER)
+		elog(ERROR, "could not register the rows of a batch");
+}
+
 /*
  * Gives rows to the statement of a sink.  What it returns, rows of the relation
  * kept, goes to *returned if that is asked for; the result tells how many.
@@ -274,14 +284,10 @@ static int64
 pour(SeViewState *state, Sink *sink, TupleDesc desc, Tuplestorestate *rows,
 	 TimestampTz closed_to, Oid kept, SeRows **returned)
 {
-	EphemeralNamedRelation enr = describe_rows(sink, desc, rows);
 	Datum		values[] = {TimestampTzGetDatum(closed_to)};
 	int64		result;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
-	if (SPI_register_relation(enr) != SPI_OK_REL_REGISTER)
-		elog(ERROR, "could not register the rows of a batch");
+	connect_with(describe_rows(sink, desc, rows));
 	if (SPI_execute_plan(prepare(state, sink, desc), values, NULL, false,
 						 0) != (returned ? SPI_OK_INSERT_RETURNING : SPI_OK_INSERT))
 		elog(ERROR, "could not execute \"%s\"", sink->sql);
@@ -302,19 +308,15 @@ run_merge_plan(SPIPlanPtr plan, EphemeralNamedRelation delta,
 {
 	CachedPlan *cached = SPI_plan_get_cached_plan(plan);
 	QueryEnvironment *env = create_queryEnv();
-	ParamListInfo params = makeParamList(1);
 	QueryDesc  *query;
 
 	register_ENR(env, delta);
-	params->params[0].value = TimestampTzGetDatum(closed_to);
-	params->params[0].isnull = false;
-	params->params[0].pflags = PARAM_FLAG_CONST;
-	params->params[0].ptype = TIMESTAMPTZOID;
 	/* what others have merged before we got the lock is seen */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	query = CreateQueryDesc(linitial_node(PlannedStmt, cached->stmt_list),
 							"stream_ext merge", GetActiveSnapshot(),
-							InvalidSnapshot, None_Receiver, params, env, 0);
+							InvalidSnapshot, None_Receiver,
+							se_batch_query_params(closed_to), env, 0);
 	ExecutorStart(query, 0);
 	if (!se_merge_directly(query))
 		se_executor_run(query);
@@ -346,10 +348,7 @@ merge(SeViewState *state, TupleDesc desc, Tuplestorestate *groups,
 		return;
 	}
 	delta = describe_rows(&state->merge, desc, groups);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
-	if (SPI_register_relation(delta) != SPI_OK_REL_REGISTER)
-		elog(ERROR, "could not register the rows of a batch");
+	connect_with(delta);
 	run_merge_plan(prepare(state, &state->merge, desc), delta, closed_to);
 	SPI_finish();
 }

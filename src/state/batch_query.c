@@ -325,6 +325,18 @@ make_receiver(const BatchPlan *plan, Tuplestorestate *store)
 	return (DestReceiver *) receiver;
 }
 
+ParamListInfo
+se_batch_query_params(TimestampTz closed_to)
+{
+	ParamListInfo params = makeParamList(1);
+
+	params->params[0].value = TimestampTzGetDatum(closed_to);
+	params->params[0].isnull = false;
+	params->params[0].pflags = PARAM_FLAG_CONST;
+	params->params[0].ptype = TIMESTAMPTZOID;
+	return params;
+}
+
 TupleDesc
 se_batch_query_run(SeBatchQuery *query, const SeRowRange *range,
 				   TimestampTz closed_to, Tuplestorestate *store)
@@ -332,7 +344,6 @@ se_batch_query_run(SeBatchQuery *query, const SeRowRange *range,
 	BatchPlan  *plan = get_plan(query, range->n);
 	QueryEnvironment *env = create_queryEnv();
 	EphemeralNamedRelation batch = palloc0(sizeof(EphemeralNamedRelationData));
-	ParamListInfo params = makeParamList(1);
 	QueryDesc  *desc;
 
 	batch->md.name = SE_BATCH_NAME;
@@ -341,14 +352,10 @@ se_batch_query_run(SeBatchQuery *query, const SeRowRange *range,
 	batch->md.enrtuples = range->n;
 	batch->reldata = unconstify(SeRowRange *, range);
 	register_ENR(env, batch);
-	params->params[0].value = TimestampTzGetDatum(closed_to);
-	params->params[0].isnull = false;
-	params->params[0].pflags = PARAM_FLAG_CONST;
-	params->params[0].ptype = TIMESTAMPTZOID;
 
 	desc = CreateQueryDesc(plan->stmt, query->sql, GetActiveSnapshot(),
 						   InvalidSnapshot, make_receiver(plan, store),
-						   params, env, 0);
+						   se_batch_query_params(closed_to), env, 0);
 	ExecutorStart(desc, 0);
 	se_executor_run(desc);
 	ExecutorFinish(desc);

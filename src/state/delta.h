@@ -9,6 +9,7 @@
 #define SE_STATE_DELTA_H
 
 #include "access/tupdesc.h"
+#include "nodes/params.h"
 #include "nodes/plannodes.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
@@ -40,6 +41,9 @@ extern TupleDesc se_batch_query_run(SeBatchQuery *query,
 									const SeRowRange *range,
 									TimestampTz closed_to,
 									Tuplestorestate *store);
+
+/* $1, as every statement of a batch has it. */
+extern ParamListInfo se_batch_query_params(TimestampTz closed_to);
 
 /* What that would run over n rows; valid as long. */
 typedef struct SeBatchQueryPlan
