@@ -242,6 +242,16 @@ extern void se_plan_use_panes(SeQuery *sq, Query *delta);
 /* What the view reads as "s": the state table, or its panes as windows. */
 extern char *se_plan_state_source(const SeViewRequest *request, SeQuery *sq,
 								  SeSplit *split, Oid state);
+/* Where a view merges panes to windows. */
+typedef struct SePanes
+{
+	Query	   *query;			/* the one that has them in its FROM; or NULL */
+	FuncExpr   *windows;		/* stream.hop or stream.cumulate of a moment in
+								 * the pane */
+} SePanes;
+
+/* In a view's query; false: it has none. */
+extern bool se_plan_find_panes(Query *query, SePanes *panes);
 /* SELECT the end of the last window that the state has. */
 extern char *se_plan_ends_sql(const SeQuery *sq, const SeSplit *split);
 /* The window's end from the columns of the state table "s". */

@@ -180,24 +180,6 @@ check_where(Replacement *r)
 				 ours);
 }
 
-/* The window that the view itself reads, whose panes are kept. */
-static bool
-find_window_walker(Node *node, FuncExpr **found)
-{
-	if (node == NULL)
-		return false;
-	if (IsA(node, Query))
-		return query_tree_walker((Query *) node, find_window_walker, found, 0);
-	if (IsA(node, FuncExpr) &&
-		(se_plan_is_ours(((FuncExpr *) node)->funcid, "hop") ||
-		 se_plan_is_ours(((FuncExpr *) node)->funcid, "cumulate")))
-	{
-		*found = (FuncExpr *) node;
-		return true;
-	}
-	return expression_tree_walker(node, find_window_walker, found);
-}
-
 /*
  * Windows of other lengths may be made of the same panes.  But the view's
  * panes are kept and given up as its own windows ask for.
@@ -208,12 +190,16 @@ check_panes(Replacement *r, const char *select)
 	Relation	rel = table_open(r->view, NoLock);
 	int			settings = se_sql_settings_begin();
 	Query	   *wanted = se_plan_analyze(select)->query;
-	FuncExpr   *a = NULL;
-	FuncExpr   *b = NULL;
+	SePanes		had;
+	SePanes		would;
+	FuncExpr   *a;
+	FuncExpr   *b;
 
 	se_sql_settings_end(settings);
-	(void) find_window_walker((Node *) get_view_query(rel), &a);
-	(void) find_window_walker((Node *) wanted, &b);
+	(void) se_plan_find_panes(get_view_query(rel), &had);
+	(void) se_plan_find_panes(wanted, &would);
+	a = had.windows;
+	b = would.windows;
 	/* but for the first argument, the panes' time */
 	if ((a == NULL) != (b == NULL) ||
 		(a != NULL &&

@@ -163,47 +163,11 @@ state_attno(const Query *query, Node *node, Oid state)
 		var->varattno : 0;
 }
 
-/* Where a view merges panes to windows. */
-typedef struct Panes
-{
-	Query	   *query;			/* the one that has them in its FROM */
-	FuncExpr   *windows;		/* stream.hop or stream.cumulate of a moment in
-								 * the pane */
-} Panes;
-
-static bool
-find_panes_walker(Node *node, Panes *found)
-{
-	ListCell   *lc;
-
-	if (node == NULL)
-		return false;
-	if (!IsA(node, Query))
-		return expression_tree_walker(node, find_panes_walker, found);
-	foreach(lc, ((Query *) node)->rtable)
-	{
-		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
-		FuncExpr   *call;
-
-		if (rte->rtekind != RTE_FUNCTION)
-			continue;
-		call = (FuncExpr *) linitial_node(RangeTblFunction, rte->functions)->funcexpr;
-		if (IsA(call, FuncExpr) && (se_plan_is_ours(call->funcid, "hop") ||
-									se_plan_is_ours(call->funcid, "cumulate")))
-		{
-			found->query = (Query *) node;
-			found->windows = call;
-			return true;
-		}
-	}
-	return query_tree_walker((Query *) node, find_panes_walker, found, 0);
-}
-
 /* The column of the state by which rows of a window are found; 0: none is. */
 static AttrNumber
 window_column(const SeView *source)
 {
-	Panes		panes = {0};
+	SePanes		panes;
 	AttrNumber	attno;
 	Relation	rel = table_open(source->relid, AccessShareLock);
 	Query	   *query = get_view_query(rel);
@@ -213,7 +177,7 @@ window_column(const SeView *source)
 									 column - 1);
 
 	attno = state_attno(query, (Node *) tle->expr, source->state);
-	if (attno == 0 && find_panes_walker((Node *) query, &panes))
+	if (attno == 0 && se_plan_find_panes(query, &panes))
 		attno = state_attno(panes.query, linitial(panes.windows->args),
 							source->state);
 	table_close(rel, NoLock);
@@ -276,7 +240,7 @@ se_plan_rows_of_source(const SeView *source, int64 *reach)
 {
 	Relation	rel = table_open(source->relid, AccessShareLock);
 	Query	   *query = copyObject(get_view_query(rel));
-	Panes		panes = {0};
+	SePanes		panes;
 	Node	   *pane;
 	Const	   *size;
 	int			settings;
@@ -284,7 +248,7 @@ se_plan_rows_of_source(const SeView *source, int64 *reach)
 
 	table_close(rel, NoLock);
 	*reach = 0;
-	if (!find_panes_walker((Node *) query, &panes))
+	if (!se_plan_find_panes(query, &panes))
 		return NULL;
 	/* the condition on the windows says nothing about panes to the planner */
 	pane = linitial(panes.windows->args);

@@ -511,3 +511,40 @@ se_plan_state_source(const SeViewRequest *request, SeQuery *sq,
 	appendStringInfo(&sql, " GROUP BY %s)", groups.data);
 	return sql.data;
 }
+
+/* ---- panes in a view that is there ---- */
+
+static bool
+find_panes_walker(Node *node, SePanes *found)
+{
+	ListCell   *lc;
+
+	if (node == NULL)
+		return false;
+	if (!IsA(node, Query))
+		return expression_tree_walker(node, find_panes_walker, found);
+	foreach(lc, ((Query *) node)->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+		FuncExpr   *call;
+
+		if (rte->rtekind != RTE_FUNCTION)
+			continue;
+		call = (FuncExpr *) linitial_node(RangeTblFunction, rte->functions)->funcexpr;
+		if (IsA(call, FuncExpr) && (se_plan_is_ours(call->funcid, "hop") ||
+									se_plan_is_ours(call->funcid, "cumulate")))
+		{
+			found->query = (Query *) node;
+			found->windows = call;
+			return true;
+		}
+	}
+	return query_tree_walker((Query *) node, find_panes_walker, found, 0);
+}
+
+bool
+se_plan_find_panes(Query *query, SePanes *panes)
+{
+	memset(panes, 0, sizeof(*panes));
+	return find_panes_walker((Node *) query, panes);
+}
