@@ -242,6 +242,26 @@ table_text(Oid relid)
 					TextDatumGetCString(DirectFunctionCall1(pg_size_pretty, size)));
 }
 
+/* What the columns of a state, or of a table of values, hold. */
+static void
+put_columns(ReturnSetInfo *rsinfo, int indent, Oid table, const SeKept *kept)
+{
+	ListCell   *lc;
+
+	foreach(lc, kept->columns)
+	{
+		SeKeptColumn *column = lfirst(lc);
+		AttrNumber	attno = get_attnum(table, column->column);
+
+		if (attno == InvalidAttrNumber)
+			continue;
+		put_line(rsinfo, indent, "%s: %s %s = %s",
+				 column->is_key ? "Key" : "Aggregate",
+				 quote_identifier(column->column),
+				 format_type_be(get_atttype(table, attno)), column->text);
+	}
+}
+
 /* The values of aggregates with DISTINCT. */
 static void
 put_distinct(ReturnSetInfo *rsinfo, int indent, const SeView *view)
@@ -251,44 +271,19 @@ put_distinct(ReturnSetInfo *rsinfo, int indent, const SeView *view)
 	foreach(lc, view->distinct)
 	{
 		SeDistinct *d = lfirst(lc);
-		SeKept	   *values = se_plan_read_kept(view->stream, d->values_sql);
-		ListCell   *lc2;
 
 		put_line(rsinfo, indent, "->  Distinct %s", table_text(d->kept));
-		foreach(lc2, values->columns)
-		{
-			SeKeptColumn *column = lfirst(lc2);
-			AttrNumber	attno = get_attnum(d->kept, column->column);
-
-			if (attno != InvalidAttrNumber)
-				put_line(rsinfo, indent + STEP, "Key: %s %s = %s",
-						 quote_identifier(column->column),
-						 format_type_be(get_atttype(d->kept, attno)),
-						 column->text);
-		}
+		put_columns(rsinfo, indent + STEP, d->kept,
+					se_plan_read_kept(view->stream, d->values_sql));
 	}
 }
 
 static void
 put_state(ReturnSetInfo *rsinfo, int indent, const SeView *view)
 {
-	SeKept	   *kept = se_plan_read_kept(view->stream, view->delta_sql);
-	ListCell   *lc;
-
 	put_line(rsinfo, indent, "->  State %s", table_text(view->state));
-	foreach(lc, kept->columns)
-	{
-		SeKeptColumn *column = lfirst(lc);
-		AttrNumber	attno = get_attnum(view->state, column->column);
-
-		if (attno == InvalidAttrNumber)
-			continue;
-		put_line(rsinfo, indent + STEP, "%s: %s %s = %s",
-				 column->is_key ? "Key" : "Aggregate",
-				 quote_identifier(column->column),
-				 format_type_be(get_atttype(view->state, attno)),
-				 column->text);
-	}
+	put_columns(rsinfo, indent + STEP, view->state,
+				se_plan_read_kept(view->stream, view->delta_sql));
 }
 
 /* The size of the batch whose plan is shown: the last one's. */
