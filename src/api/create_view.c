@@ -22,6 +22,7 @@
 
 #include "../catalog/catalog.h"
 #include "../ingest/feed.h"
+#include "../ingest/ingest.h"
 #include "../launcher/launcher.h"
 #include "../plan/plan.h"
 #include "../security/security.h"
@@ -56,7 +57,6 @@ static void
 feed_view(const SeView *view, const SeViewPlan *plan, Oid stream)
 {
 	SeFeed		feed = {0};
-	SeFeeds    *feeds;
 
 	se_plan_index_source(se_catalog_get_view(view->stream, false));
 	feed.view = view->relid;
@@ -65,13 +65,7 @@ feed_view(const SeView *view, const SeViewPlan *plan, Oid stream)
 	feed.time_column = plan->time_column;
 	feed.fed_to = feed.watermark = DT_NOBEGIN;
 	se_catalog_add_feed(&feed);
-	feeds = se_feeds_open(stream, view->relid);
-	while (!se_feeds_step(feeds, 0, true))
-	{
-		se_feeds_close(feeds);
-		feeds = se_feeds_open(stream, view->relid);
-	}
-	se_feeds_close(feeds);
+	se_feeds_fill(stream, view->relid);
 }
 
 static bool
@@ -223,9 +217,7 @@ se_api_fill_request(SeViewRequest *request, const SeView *view,
 
 		of->relid = stream->relid;
 		of->watermark = stream->watermark_delay != NULL;
-		of->lateness_us =
-			se_window_duration(view->allowed_lateness ? view->allowed_lateness :
-							   stream->allowed_lateness);
+		of->lateness_us = se_watermark_lateness(view, stream);
 		/* no row of a view is late */
 		if (!list_member_oid(view->streams, stream->relid))
 		{

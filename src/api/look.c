@@ -54,6 +54,18 @@ typedef struct Processes
 	char	   *feed_problem;	/* why that does not go on, or NULL */
 } Processes;
 
+#define NO_SLOT "waiting for a worker slot (stream_ext.max_workers)"
+
+/* Why the process of a slot stopped or does not start; NULL: it runs. */
+static char *
+slot_problem(const SeWorkerSlot *slot)
+{
+	if (slot->problem[0] != '\0')
+		return pstrdup(slot->problem);
+	return slot->pid == 0 && slot->waiting_for ?
+		psprintf("waiting for %s", slot->waiting_for) : NULL;
+}
+
 static Processes
 count_processes(Oid relid)
 {
@@ -72,10 +84,7 @@ count_processes(Oid relid)
 		if (slot->feeds)
 		{
 			p.feeds = true;
-			if (slot->problem[0] != '\0')
-				p.feed_problem = pstrdup(slot->problem);
-			else if (slot->pid == 0 && slot->waiting_for)
-				p.feed_problem = psprintf("waiting for %s", slot->waiting_for);
+			p.feed_problem = slot_problem(slot);
 			continue;
 		}
 		p.slots++;
@@ -95,7 +104,7 @@ feed_reason(const SeStream *stream, const Processes *p)
 	const char *reason = p->feed_problem;
 
 	if (se_shared != NULL && !p->feeds)
-		reason = "waiting for a worker slot (stream_ext.max_workers)";
+		reason = NO_SLOT;
 	return reason == NULL || se_catalog_list_feeds(stream->relid) == NIL ?
 		NULL : psprintf("views on views: %s", reason);
 }
@@ -121,7 +130,7 @@ waiting_reason(const SeStream *stream, const Processes *p,
 	if (p->waiting_for)
 		return psprintf("waiting for %s", p->waiting_for);
 	if (se_shared && p->slots < stream->workers)
-		return "waiting for a worker slot (stream_ext.max_workers)";
+		return NO_SLOT;
 	return "its worker is starting";
 }
 
@@ -334,14 +343,10 @@ backfill_problem(const SeView *view)
 			slot->view != view->relid)
 			continue;
 		has_slot = true;
-		if (slot->problem[0] != '\0')
-			problem = pstrdup(slot->problem);
-		else if (slot->pid == 0 && slot->waiting_for)
-			problem = psprintf("waiting for %s", slot->waiting_for);
+		problem = slot_problem(slot);
 	}
 	LWLockRelease(se_shared->lock);
-	return has_slot ? problem :
-		"waiting for a worker slot (stream_ext.max_workers)";
+	return has_slot ? problem : NO_SLOT;
 }
 
 static Datum
@@ -406,15 +411,15 @@ se_sql_get_views(PG_FUNCTION_ARGS)
 Datum
 se_sql_watermark_of_view(PG_FUNCTION_ARGS)
 {
-	SeFeed	   *feed = se_catalog_get_feed(se_catalog_view_of_state(PG_GETARG_OID(1)),
-										   GetActiveSnapshot());
+	Oid			view = se_catalog_view_of_state(PG_GETARG_OID(1));
+	SeFeed	   *feed = se_catalog_get_feed(view, GetActiveSnapshot());
 	SeStream   *stream;
 	TimestampTz idle;
 
 	if (feed != NULL)
 		PG_RETURN_TIMESTAMPTZ(feed->watermark);
 	stream = se_catalog_get_stream(PG_GETARG_OID(0), false);
-	idle = se_catalog_idle_watermark_at(PG_GETARG_OID(1), GetActiveSnapshot());
+	idle = se_catalog_idle_watermark(view, GetActiveSnapshot());
 	PG_RETURN_TIMESTAMPTZ(Max(idle, se_watermark_closed(stream,
 														GetActiveSnapshot())));
 }

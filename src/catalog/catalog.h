@@ -219,10 +219,8 @@ extern SeView *se_catalog_view_of(const SeView *view, Oid stream);
 extern void se_catalog_set_view_query(const SeView *view);
 /* Without news for those who keep the view open. */
 extern void se_catalog_set_idle_watermark(Oid relid, TimestampTz watermark);
-/* What is committed. */
-extern TimestampTz se_catalog_idle_watermark(Oid relid);
-/* As of a snapshot, for the view's own query: it knows its state. */
-extern TimestampTz se_catalog_idle_watermark_at(Oid state, Snapshot snapshot);
+/* As of a snapshot; NULL: what is committed. */
+extern TimestampTz se_catalog_idle_watermark(Oid relid, Snapshot snapshot);
 /* Of SeView, as the stream has them, in order; InvalidOid: all. */
 extern List *se_catalog_list_views(Oid stream);
 
@@ -250,7 +248,10 @@ extern List *se_catalog_list_feeds_from(Oid source);
 /* Writes fed_to and watermark; fails as above unless fed_to was expected. */
 extern void se_catalog_move_feed(const SeFeed *feed, TimestampTz expected);
 extern void se_catalog_delete_feed(Oid view);
-/* Of the view with that state table; InvalidOid: there is none. */
+/*
+ * Of the view with that state table, by which its own query knows it; InvalidOid:
+ * there is none.
+ */
 extern Oid	se_catalog_view_of_state(Oid state);
 
 /*

@@ -212,8 +212,23 @@ se_row_interval(SeRowScan *rows, int column)
 }
 
 void
+se_row_set_text(Datum *values, bool *isnull, int column, const char *text)
+{
+	isnull[column] = (text == NULL);
+	if (text)
+		values[column] = CStringGetTextDatum(text);
+}
+
+void
+se_row_set_pointer(Datum *values, bool *isnull, int column,
+				   const void *datum)
+{
+	isnull[column] = (datum == NULL);
+	values[column] = PointerGetDatum(datum);
+}
+
+void
 se_row_put_text(SeRowScan *rows, int column, const char *text)
 {
-	rows->isnull[column] = (text == NULL);
-	rows->values[column] = text ? CStringGetTextDatum(text) : (Datum) 0;
+	se_row_set_text(rows->values, rows->isnull, column, text);
 }

@@ -58,6 +58,13 @@ extern void se_row_delete_all(const SeTable *table, Oid key);
 
 extern void se_row_insert(const SeTable *table, Datum *values, bool *isnull);
 
+/* A value of a row to be inserted; NULL: null. */
+extern void se_row_set_text(Datum *values, bool *isnull, int column,
+							const char *text);
+/* Of a type passed by reference. */
+extern void se_row_set_pointer(Datum *values, bool *isnull, int column,
+							   const void *datum);
+
 /* NULL-able text of a column, palloc'd. */
 extern char *se_row_text(SeRowScan *rows, int column);
 /* The same of an interval. */

@@ -36,21 +36,6 @@ enum
 
 static const SeTable table = {"catalog_streams", NCOLS};
 
-static void
-put_text(Datum *values, bool *isnull, int column, const char *text)
-{
-	isnull[column] = (text == NULL);
-	if (text)
-		values[column] = CStringGetTextDatum(text);
-}
-
-static void
-put_pointer(Datum *values, bool *isnull, int column, const void *datum)
-{
-	isnull[column] = (datum == NULL);
-	values[column] = PointerGetDatum(datum);
-}
-
 void
 se_catalog_add_stream(const SeStream *s)
 {
@@ -59,19 +44,19 @@ se_catalog_add_stream(const SeStream *s)
 
 	values[COL_STREAM] = ObjectIdGetDatum(s->relid);
 	values[COL_DEAD_LETTERS] = ObjectIdGetDatum(s->dead_letters);
-	put_text(values, isnull, COL_SERVER, s->server);
-	put_text(values, isnull, COL_TOPIC, s->topic);
-	put_text(values, isnull, COL_FORMAT, s->format);
-	put_pointer(values, isnull, COL_FIELDS, s->fields);
-	put_text(values, isnull, COL_EVENT_TIME, s->event_time);
-	put_pointer(values, isnull, COL_WATERMARK_DELAY, s->watermark_delay);
-	put_pointer(values, isnull, COL_ALLOWED_LATENESS, s->allowed_lateness);
-	put_pointer(values, isnull, COL_IDLE_TIMEOUT, s->idle_timeout);
-	put_text(values, isnull, COL_STARTUP_MODE, s->startup_mode);
-	put_text(values, isnull, COL_ON_ERROR, s->on_error);
+	se_row_set_text(values, isnull, COL_SERVER, s->server);
+	se_row_set_text(values, isnull, COL_TOPIC, s->topic);
+	se_row_set_text(values, isnull, COL_FORMAT, s->format);
+	se_row_set_pointer(values, isnull, COL_FIELDS, s->fields);
+	se_row_set_text(values, isnull, COL_EVENT_TIME, s->event_time);
+	se_row_set_pointer(values, isnull, COL_WATERMARK_DELAY, s->watermark_delay);
+	se_row_set_pointer(values, isnull, COL_ALLOWED_LATENESS, s->allowed_lateness);
+	se_row_set_pointer(values, isnull, COL_IDLE_TIMEOUT, s->idle_timeout);
+	se_row_set_text(values, isnull, COL_STARTUP_MODE, s->startup_mode);
+	se_row_set_text(values, isnull, COL_ON_ERROR, s->on_error);
 	values[COL_WORKERS] = Int32GetDatum(s->workers);
 	values[COL_STATE] = CharGetDatum(s->state);
-	put_pointer(values, isnull, COL_OPTIONS, s->options);
+	se_row_set_pointer(values, isnull, COL_OPTIONS, s->options);
 	isnull[COL_ERROR] = true;
 	isnull[COL_ERROR_AT] = true;
 	values[COL_SYSTEM_ID] = Int64GetDatum((int64) GetSystemIdentifier());

@@ -51,9 +51,7 @@ add_distinct(Oid view, int number, const SeDistinct *d)
 	values[COL_D_KEPT] = ObjectIdGetDatum(d->kept);
 	values[COL_D_VALUES_SQL] = CStringGetTextDatum(d->values_sql);
 	values[COL_D_KEEP_SQL] = CStringGetTextDatum(d->keep_sql);
-	isnull[COL_D_DELTA_SQL] = (d->delta_sql == NULL);
-	if (d->delta_sql)
-		values[COL_D_DELTA_SQL] = CStringGetTextDatum(d->delta_sql);
+	se_row_set_text(values, isnull, COL_D_DELTA_SQL, d->delta_sql);
 	se_row_insert(&distinct_table, values, isnull);
 }
 
@@ -93,33 +91,23 @@ se_catalog_add_view(const SeView *v)
 	values[COL_QUERY] = CStringGetTextDatum(v->query);
 	values[COL_DELTA_SQL] = CStringGetTextDatum(v->delta_sql);
 	values[COL_MERGE_SQL] = CStringGetTextDatum(v->merge_sql);
-	isnull[COL_LATE_SQL] = (v->late_sql == NULL);
-	if (v->late_sql)
-		values[COL_LATE_SQL] = CStringGetTextDatum(v->late_sql);
+	se_row_set_text(values, isnull, COL_LATE_SQL, v->late_sql);
 	isnull[COL_LATE_ROWS] = !OidIsValid(v->late_rows);
 	values[COL_LATE_ROWS] = ObjectIdGetDatum(v->late_rows);
-	isnull[COL_ENDS_SQL] = (v->ends_sql == NULL);
-	if (v->ends_sql)
-		values[COL_ENDS_SQL] = CStringGetTextDatum(v->ends_sql);
+	se_row_set_text(values, isnull, COL_ENDS_SQL, v->ends_sql);
 	isnull[COL_IDLE_WATERMARK] = TIMESTAMP_IS_NOBEGIN(v->idle_watermark);
 	values[COL_IDLE_WATERMARK] = TimestampTzGetDatum(v->idle_watermark);
 	values[COL_BY_EVENT_TIME] = BoolGetDatum(v->by_event_time);
 	values[COL_SERIAL] = BoolGetDatum(v->serial);
 	values[COL_EMIT] = CStringGetTextDatum(v->emit);
-	isnull[COL_STATE_TTL] = (v->state_ttl == NULL);
-	values[COL_STATE_TTL] = IntervalPGetDatum(v->state_ttl);
-	isnull[COL_PARTITION_SPAN] = (v->partition_span == NULL);
-	values[COL_PARTITION_SPAN] = IntervalPGetDatum(v->partition_span);
-	isnull[COL_WINDOW_REACH] = (v->window_reach == NULL);
-	values[COL_WINDOW_REACH] = IntervalPGetDatum(v->window_reach);
-	isnull[COL_ALLOWED_LATENESS] = (v->allowed_lateness == NULL);
-	values[COL_ALLOWED_LATENESS] = IntervalPGetDatum(v->allowed_lateness);
+	se_row_set_pointer(values, isnull, COL_STATE_TTL, v->state_ttl);
+	se_row_set_pointer(values, isnull, COL_PARTITION_SPAN, v->partition_span);
+	se_row_set_pointer(values, isnull, COL_WINDOW_REACH, v->window_reach);
+	se_row_set_pointer(values, isnull, COL_ALLOWED_LATENESS, v->allowed_lateness);
 	values[COL_OPTIONS] = JsonbPGetDatum(v->options);
 	values[COL_START_COLUMN] = Int16GetDatum(v->start_column);
 	values[COL_END_COLUMN] = Int16GetDatum(v->end_column);
-	isnull[COL_OPEN_SQL] = (v->open_sql == NULL);
-	if (v->open_sql)
-		values[COL_OPEN_SQL] = CStringGetTextDatum(v->open_sql);
+	se_row_set_text(values, isnull, COL_OPEN_SQL, v->open_sql);
 	se_row_insert(&table, values, isnull);
 	foreach(lc, v->distinct)
 		add_distinct(v->relid, foreach_current_index(lc) + 1, lfirst(lc));
@@ -254,28 +242,14 @@ se_catalog_set_idle_watermark(Oid relid, TimestampTz watermark)
 }
 
 TimestampTz
-se_catalog_idle_watermark(Oid relid)
+se_catalog_idle_watermark(Oid relid, Snapshot snapshot)
 {
 	SeRowScan	rows;
 	TimestampTz result = DT_NOBEGIN;
 
-	se_row_begin(&rows, &table, AccessShareLock, 1, relid, 0);
+	se_row_begin_at(&rows, &table, AccessShareLock, 1, relid, 0, snapshot);
 	if (se_row_next(&rows))
 		result = idle_watermark(&rows);
-	se_row_end(&rows);
-	return result;
-}
-
-TimestampTz
-se_catalog_idle_watermark_at(Oid state, Snapshot snapshot)
-{
-	SeRowScan	rows;
-	TimestampTz result = DT_NOBEGIN;
-
-	se_row_begin_at(&rows, &table, AccessShareLock, 0, InvalidOid, 0, snapshot);
-	while (se_row_next(&rows))
-		if (DatumGetObjectId(rows.values[COL_STATE]) == state)
-			result = idle_watermark(&rows);
 	se_row_end(&rows);
 	return result;
 }

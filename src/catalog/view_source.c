@@ -6,6 +6,9 @@
  * What the first stream's batches run is in stream.catalog_views; the rows here
  * have the same for the others.
  *
+ * Crash: they are written in the transaction that makes the view, and go with its
+ * row.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -63,9 +66,7 @@ se_view_source_add(Oid view, int number, const SeSource *source)
 	values[COL_NUMBER] = Int32GetDatum(number);
 	values[COL_STREAM] = ObjectIdGetDatum(source->stream);
 	values[COL_DELTA_SQL] = CStringGetTextDatum(source->delta_sql);
-	isnull[COL_LATE_SQL] = (source->late_sql == NULL);
-	if (source->late_sql)
-		values[COL_LATE_SQL] = CStringGetTextDatum(source->late_sql);
+	se_row_set_text(values, isnull, COL_LATE_SQL, source->late_sql);
 	values[COL_BY_EVENT_TIME] = BoolGetDatum(source->by_event_time);
 	values[COL_VALUES_SQL] = text_array(source->values_sql);
 	se_row_insert(&table, values, isnull);

@@ -414,7 +414,7 @@ se_ingest_begin(SeIngest *ingest, SeProgress *progress, bool careful,
 
 		if (target->view->ends_sql)
 			target->idle_watermark = backfill ? DT_NOBEGIN :
-				se_catalog_idle_watermark(target->view->relid);
+				se_catalog_idle_watermark(target->view->relid, NULL);
 		se_batch_read_others(ingest, target);
 	}
 	if (progress)

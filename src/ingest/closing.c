@@ -91,7 +91,7 @@ close_last_windows(SeIngest *ingest, SeViewTarget *target)
 		pg_add_s64_overflow(end, target->lateness_us, &watermark) ||
 		!IS_VALID_TIMESTAMP(watermark) ||
 		watermark <= se_watermark_next(ingest->stream) ||
-		watermark <= se_catalog_idle_watermark(target->view->relid))
+		watermark <= se_catalog_idle_watermark(target->view->relid, NULL))
 		return;
 	se_catalog_set_idle_watermark(target->view->relid, watermark);
 }

@@ -22,7 +22,6 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-#include "../window/window.h"
 #include "../sql_settings.h"
 #include "batch.h"
 
@@ -103,10 +102,8 @@ open_views(SeIngest *ingest)
 		target->view = lfirst(lc);
 		target->state = se_state_open(target->view);
 		target->idle_watermark = DT_NOBEGIN;
-		target->lateness_us =
-			se_window_duration(target->view->allowed_lateness ?
-						target->view->allowed_lateness :
-						ingest->stream->allowed_lateness);
+		target->lateness_us = se_watermark_lateness(target->view,
+													ingest->stream);
 		target->stats = se_stats_view(MyDatabaseId, target->view->relid, true);
 		target->name = se_sql_name(target->view->relid);
 	}

@@ -161,9 +161,7 @@ open_feed(SeFeeds *feeds, const SeFeed *row, Feed *feed)
 	feed->source = source;
 	feed->time_column = row->time_column;
 	if (on_stream)
-		feed->lateness_us = se_window_duration(source->allowed_lateness ?
-											   source->allowed_lateness :
-											   feeds->stream->allowed_lateness);
+		feed->lateness_us = se_watermark_lateness(source, feeds->stream);
 	desc = lookup_rowtype_tupdesc(get_rel_type_id(source->relid), -1);
 	feed->desc = CreateTupleDescCopy(desc);
 	ReleaseTupleDesc(desc);
@@ -234,19 +232,14 @@ source_closed_to(const SeFeeds *feeds, const Feed *feed, Snapshot snapshot)
 	const SeView *source = feed->source;
 	SeFeed	   *row = se_catalog_get_feed(source->relid, snapshot);
 	TimestampTz watermark;
-	TimestampTz result;
 
 	if (row != NULL)
 		return row->watermark;
 	watermark = se_watermark_closed(feeds->stream, snapshot);
 	if (source->ends_sql != NULL)
 		watermark = Max(watermark,
-						se_catalog_idle_watermark_at(source->state, snapshot));
-	if (TIMESTAMP_NOT_FINITE(watermark) ||
-		pg_sub_s64_overflow(watermark, feed->lateness_us, &result) ||
-		!IS_VALID_TIMESTAMP(result))
-		return DT_NOBEGIN;
-	return result;
+						se_catalog_idle_watermark(source->relid, snapshot));
+	return se_watermark_less(watermark, feed->lateness_us);
 }
 
 /* The start of the first window of the source that ends after this. */
@@ -433,18 +426,6 @@ rows_sql(const Feed *feed, bool first)
 	return sql.data;
 }
 
-static TimestampTz
-panes_from(const Feed *feed, TimestampTz from)
-{
-	TimestampTz result;
-
-	if (TIMESTAMP_NOT_FINITE(from) ||
-		pg_sub_s64_overflow(from, feed->reach, &result) ||
-		!IS_VALID_TIMESTAMP(result))
-		return DT_NOBEGIN;
-	return result;
-}
-
 static void
 read_rows(SeFeeds *feeds, Feed *feed, TimestampTz from, TimestampTz to,
 		  TimestampTz open_to)
@@ -459,7 +440,7 @@ read_rows(SeFeeds *feeds, Feed *feed, TimestampTz from, TimestampTz to,
 	values[1] = TimestampTzGetDatum(to);
 	values[2] = TimestampTzGetDatum(open_from(feed->source, from));
 	values[3] = TimestampTzGetDatum(open_to);
-	values[4] = TimestampTzGetDatum(panes_from(feed, from));
+	values[4] = TimestampTzGetDatum(se_watermark_less(from, feed->reach));
 	settings = se_sql_settings_begin();
 	portal = SPI_cursor_open_with_args(NULL,
 									   rows_sql(feed, TIMESTAMP_IS_NOBEGIN(from)),
@@ -611,6 +592,30 @@ se_feeds_expire(SeFeeds *feeds, int i)
 
 /* ---- all of it ---- */
 
+/* Opens them and makes a step of each. */
+static SeFeeds *
+step_all(Oid stream, Oid only)
+{
+	SeFeeds    *feeds = se_feeds_open(stream, only);
+
+	for (int i = 0; i < feeds->n; i++)
+	{
+		if (se_feeds_step(feeds, i, true))
+			continue;
+		/* the lock brought news: again, with what there is now */
+		se_feeds_close(feeds);
+		feeds = se_feeds_open(stream, only);
+		i = -1;
+	}
+	return feeds;
+}
+
+void
+se_feeds_fill(Oid stream, Oid view)
+{
+	se_feeds_close(step_all(stream, view));
+}
+
 void
 se_feeds_run(Oid stream)
 {
@@ -619,16 +624,7 @@ se_feeds_run(Oid stream)
 	if (se_catalog_list_feeds(stream) == NIL)
 		return;
 	CommandCounterIncrement();
-	feeds = se_feeds_open(stream, InvalidOid);
-	for (int i = 0; i < feeds->n; i++)
-	{
-		if (se_feeds_step(feeds, i, true))
-			continue;
-		/* the lock brought news: again, with what there is now */
-		se_feeds_close(feeds);
-		feeds = se_feeds_open(stream, InvalidOid);
-		i = -1;
-	}
+	feeds = step_all(stream, InvalidOid);
 	for (int i = 0; i < feeds->n; i++)
 		se_feeds_expire(feeds, i);
 	se_feeds_close(feeds);

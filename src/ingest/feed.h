@@ -41,6 +41,9 @@ extern bool se_feeds_step(SeFeeds *feeds, int i, bool careful);
 extern bool se_feeds_has_ttl(const SeFeeds *feeds, int i);
 extern void se_feeds_expire(SeFeeds *feeds, int i);
 
+/* The first step of a new view alone, carefully, in this transaction. */
+extern void se_feeds_fill(Oid stream, Oid view);
+
 /* All steps and what may leave after them, carefully, in this transaction. */
 extern void se_feeds_run(Oid stream);
 

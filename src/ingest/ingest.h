@@ -97,6 +97,11 @@ extern TimestampTz se_watermark_next(const SeStream *stream);
 extern TimestampTz se_watermark_closed(const SeStream *stream,
 									   Snapshot snapshot);
 
+/* How long windows of the view stay open for the stream's late rows, in microseconds. */
+extern int64 se_watermark_lateness(const SeView *view, const SeStream *stream);
+/* By so much earlier: windows that end there are closed.  DT_NOBEGIN: none. */
+extern TimestampTz se_watermark_less(TimestampTz watermark, int64 lateness_us);
+
 /* Has no partition of the stream anything to say any more? */
 extern bool se_watermark_all_idle(const SeStream *stream);
 

@@ -15,26 +15,12 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "common/int.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
 #include "../clock.h"
-#include "../window/window.h"
 #include "batch.h"
-
-static TimestampTz
-before(TimestampTz watermark, int64 lateness_us)
-{
-	TimestampTz result;
-
-	if (TIMESTAMP_NOT_FINITE(watermark) ||
-		pg_sub_s64_overflow(watermark, lateness_us, &result) ||
-		!IS_VALID_TIMESTAMP(result))
-		return DT_NOBEGIN;
-	return result;
-}
 
 /* Windows of the view that end here or before are closed for the batch. */
 static TimestampTz
@@ -42,7 +28,8 @@ closed_to(const SeIngest *ingest, const SeViewTarget *target)
 {
 	TimestampTz watermark = Max(ingest->watermark, target->idle_watermark);
 
-	return Min(before(watermark, target->lateness_us), target->others_closed);
+	return Min(se_watermark_less(watermark, target->lateness_us),
+			   target->others_closed);
 }
 
 /*
@@ -60,7 +47,6 @@ se_batch_read_others(SeIngest *ingest, SeViewTarget *target)
 	foreach(lc, target->view->streams)
 	{
 		SeStream   *stream;
-		Interval   *lateness;
 		TimestampTz closed;
 
 		if (lfirst_oid(lc) == ingest->stream->relid)
@@ -68,9 +54,8 @@ se_batch_read_others(SeIngest *ingest, SeViewTarget *target)
 		stream = se_catalog_get_stream(lfirst_oid(lc), true);
 		if (stream == NULL)
 			continue;			/* being dropped, and the view with it */
-		lateness = target->view->allowed_lateness ?
-			target->view->allowed_lateness : stream->allowed_lateness;
-		closed = before(se_watermark_next(stream), se_window_duration(lateness));
+		closed = se_watermark_less(se_watermark_next(stream),
+								   se_watermark_lateness(target->view, stream));
 		target->others_closed = Min(target->others_closed, closed);
 	}
 }

@@ -26,6 +26,7 @@
  */
 #include "postgres.h"
 
+#include "common/int.h"
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
@@ -91,6 +92,25 @@ se_watermark_next(const SeStream *stream)
 	if (TIMESTAMP_IS_NOEND(active))
 		active = all;
 	return TIMESTAMP_IS_NOEND(active) ? closed : Max(closed, active);
+}
+
+int64
+se_watermark_lateness(const SeView *view, const SeStream *stream)
+{
+	return se_window_duration(view->allowed_lateness ? view->allowed_lateness :
+							  stream->allowed_lateness);
+}
+
+TimestampTz
+se_watermark_less(TimestampTz watermark, int64 lateness_us)
+{
+	TimestampTz result;
+
+	if (TIMESTAMP_NOT_FINITE(watermark) ||
+		pg_sub_s64_overflow(watermark, lateness_us, &result) ||
+		!IS_VALID_TIMESTAMP(result))
+		return DT_NOBEGIN;
+	return result;
 }
 
 TimestampTz
