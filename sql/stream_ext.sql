@@ -695,7 +695,7 @@ CREATE AGGREGATE stream.state_merge(agg regprocedure, state anyelement,
 COMMENT ON AGGREGATE stream.state_merge(regprocedure, anyelement, regtype[]) IS
 'merges transition states of a polymorphic aggregate with its combine function';
 
-/* A name for the queries of create_rollup, which puts state_merge there. */
+/* A name for the queries of create_view and create_rollup, which put state_merge there. */
 CREATE FUNCTION stream.combine_step(combined anyelement, state anyelement)
 RETURNS anyelement LANGUAGE C IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'se_sql_combine_step';
@@ -706,7 +706,7 @@ CREATE AGGREGATE stream.combine(anyelement) (
 	STYPE = anyelement
 );
 COMMENT ON AGGREGATE stream.combine(anyelement) IS
-'in stream.create_rollup: merges the states behind a column of a continuous view';
+'in a view on a continuous view, or in stream.create_rollup: merges the states behind a column';
 
 /* ---------------------------------------------------------------------
  * Privileges: whoever may define or change streams is granted it.

@@ -405,13 +405,13 @@ se_sql_state_final(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(result);
 }
 
-/* stream.combine() outside stream.create_rollup() */
+/* stream.combine() outside the queries of views */
 Datum
 se_sql_combine_step(PG_FUNCTION_ARGS)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("combine() can be used only in the query of stream.create_rollup"),
+			 errmsg("combine() can be used only in the query of stream.create_rollup, or of a continuous view over another"),
 			 errdetail("A view's columns hold results; what is merged are the states behind them.")));
 	PG_RETURN_NULL();
 }

@@ -157,6 +157,20 @@ typedef struct SeView
  * (integer) and offset (bigint) under names that no one gives to columns.
  */
 extern TupleDesc se_catalog_batch_type(Oid stream);
+/*
+ * The same of a view in the stream's place whose states are merged by the view
+ * on it: between them all columns of its state table, by their numbers there.
+ */
+extern TupleDesc se_catalog_batch_type_with_states(Oid view);
+/* The one that this query of a view reads: its text names the states. */
+extern TupleDesc se_catalog_batch_type_for(Oid stream, const char *sql);
+/* Does it name one of the view's states, or the one in that column? */
+extern bool se_catalog_reads_states(const char *sql, const SeView *view);
+extern bool se_catalog_reads_state(const char *sql, AttrNumber attno);
+extern char *se_catalog_state_name(AttrNumber attno);
+/* How many columns a relation has, dropped ones counted. */
+extern int	se_catalog_natts(Oid relid);
+#define SE_BATCH_STATE		"@se_behind_"
 #define SE_BATCH_PARTITION	"@se_partition"
 #define SE_BATCH_OFFSET		"@se_offset"
 #define SE_BATCH_DROPPED	"@se_dropped"	/* in a row as a whole: NULL */

@@ -13,13 +13,16 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 #include "utils/typcache.h"
 
 #include "catalog.h"
@@ -219,17 +222,90 @@ se_catalog_delete_stream(Oid relid)
 	return found;
 }
 
-TupleDesc
-se_catalog_batch_type(Oid stream)
+/* ---- the row type of a batch ---- */
+
+int
+se_catalog_natts(Oid relid)
 {
-	TupleDesc	shared = lookup_rowtype_tupdesc(get_rel_type_id(stream), -1);
-	int			natts = shared->natts;
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	int			result;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relid);
+	result = ((Form_pg_class) GETSTRUCT(tuple))->relnatts;
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/* Columns of the stream, of the state unless that is InvalidOid, and two more. */
+static TupleDesc
+batch_type(Oid stream, Oid state)
+{
+	TupleDesc	rows = lookup_rowtype_tupdesc(get_rel_type_id(stream), -1);
+	TupleDesc	states = OidIsValid(state) ?
+		lookup_rowtype_tupdesc(get_rel_type_id(state), -1) : NULL;
+	int			natts = rows->natts + (states ? states->natts : 0);
 	TupleDesc	result = CreateTemplateTupleDesc(natts + 2);
 
-	for (int i = 1; i <= natts; i++)
-		TupleDescCopyEntry(result, i, shared, i);
-	ReleaseTupleDesc(shared);
+	for (int i = 1; i <= rows->natts; i++)
+		TupleDescCopyEntry(result, i, rows, i);
+	for (int i = rows->natts + 1; i <= natts; i++)
+	{
+		AttrNumber	attno = i - rows->natts;
+
+		TupleDescCopyEntry(result, i, states, attno);
+		namestrcpy(&TupleDescAttr(result, i - 1)->attname,
+				   se_catalog_state_name(attno));
+	}
+	ReleaseTupleDesc(rows);
+	if (states)
+		ReleaseTupleDesc(states);
 	TupleDescInitEntry(result, natts + 1, SE_BATCH_PARTITION, INT4OID, -1, 0);
 	TupleDescInitEntry(result, natts + 2, SE_BATCH_OFFSET, INT8OID, -1, 0);
 	return result;
+}
+
+TupleDesc
+se_catalog_batch_type(Oid stream)
+{
+	return batch_type(stream, InvalidOid);
+}
+
+TupleDesc
+se_catalog_batch_type_with_states(Oid view)
+{
+	return batch_type(view, se_catalog_get_view(view, false)->state);
+}
+
+TupleDesc
+se_catalog_batch_type_for(Oid stream, const char *sql)
+{
+	SeView	   *view = strstr(sql, SE_BATCH_STATE) == NULL ? NULL :
+		se_catalog_get_view(stream, true);
+
+	return batch_type(stream, view && se_catalog_reads_states(sql, view) ?
+					  view->state : InvalidOid);
+}
+
+char *
+se_catalog_state_name(AttrNumber attno)
+{
+	return psprintf(SE_BATCH_STATE "%d", attno);
+}
+
+bool
+se_catalog_reads_states(const char *sql, const SeView *view)
+{
+	int			natts = se_catalog_natts(view->state);
+
+	for (AttrNumber attno = 1; attno <= natts; attno++)
+		if (se_catalog_reads_state(sql, attno))
+			return true;
+	return false;
+}
+
+bool
+se_catalog_reads_state(const char *sql, AttrNumber attno)
+{
+	return strstr(sql, psprintf("\"%s\"", se_catalog_state_name(attno))) != NULL;
 }

@@ -17,7 +17,8 @@
  * late: times of rows to come are never before it (plan/source.c).
  *
  * Rows are read through the source view, by a cursor (of views that merge panes
- * through their query, so that only the panes of these windows are), and applied some tens of
+ * through their query, so that only the panes of these windows are; and where
+ * states are combined, with these behind the columns), and applied some tens of
  * thousands at a time.  One that the view cannot take becomes a dead letter of
  * the stream, with the row as JSON.
  *
@@ -65,7 +66,8 @@ typedef struct Feed
 	AttrNumber	time_column;
 	int64		lateness_us;	/* of the source */
 	TupleDesc	desc;			/* of its rows */
-	char	   *panes;			/* how they are read, of panes; or NULL */
+	char	   *rows_sql;		/* how they are read, but through the source
+								 * itself; or NULL */
 	int64		reach;			/* of a window over panes */
 	SeIngest   *batch;			/* rows of the source in the place of records */
 	SeViewTarget *target;
@@ -121,6 +123,12 @@ se_feeds_changed(const SeFeeds *feeds)
 
 /* ---- opening ---- */
 
+static TupleDesc
+batch_type(const Feed *feed, const SeView *view)
+{
+	return se_catalog_batch_type_for(feed->source->relid, view->delta_sql);
+}
+
 /* What views.c works on, for one view and without records. */
 static void
 make_batch(SeFeeds *feeds, Feed *feed)
@@ -140,7 +148,7 @@ make_batch(SeFeeds *feeds, Feed *feed)
 												 ALLOCSET_DEFAULT_SIZES);
 	batch->stream = feeds->stream;
 	batch->relname = get_rel_name(feed->source->relid);
-	batch->rows = se_rows_create(se_catalog_batch_type(feed->source->relid));
+	batch->rows = se_rows_create(batch_type(feed, target->view));
 	batch->n_views = 1;
 	batch->views = target;
 	batch->min_event_time = DT_NOEND;
@@ -165,8 +173,10 @@ open_feed(SeFeeds *feeds, const SeFeed *row, Feed *feed)
 	desc = lookup_rowtype_tupdesc(get_rel_type_id(source->relid), -1);
 	feed->desc = CreateTupleDescCopy(desc);
 	ReleaseTupleDesc(desc);
-	feed->panes = se_plan_rows_of_source(source, &feed->reach);
 	make_batch(feeds, feed);
+	feed->rows_sql = se_plan_rows_of_source(source,
+											feed->target->view->delta_sql,
+											&feed->reach);
 	watch(source->relid);
 	watch(source->state);
 	watch(feed->view);
@@ -288,7 +298,7 @@ se_feeds_due(const SeFeeds *feeds, int i)
 static void
 describe_row(const Feed *feed, int row, SeRecord *record)
 {
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(se_catalog_batch_type(feed->source->relid),
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(batch_type(feed, feed->target->view),
 													&TTSOpsVirtual);
 	HeapTuple	tuple;
 	Datum		json;
@@ -362,10 +372,10 @@ apply_rows(SeFeeds *feeds, Feed *feed)
 static uint64
 take_rows(SeFeeds *feeds, Feed *feed)
 {
-	int			natts = feed->desc->natts;
+	SPITupleTable *table = SPI_tuptable;
+	int			natts = table->tupdesc->natts;
 	Datum	   *values = palloc(sizeof(Datum) * natts);
 	bool	   *isnull = palloc(sizeof(bool) * natts);
-	SPITupleTable *table = SPI_tuptable;
 	uint64		n = SPI_processed;
 
 	for (uint64 i = 0; i < n; i++)
@@ -413,7 +423,8 @@ rows_sql(const Feed *feed, bool first)
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT v.* FROM %s v WHERE true",
-					 feed->panes ? feed->panes : se_sql_name(source->relid));
+					 feed->rows_sql ? feed->rows_sql :
+					 se_sql_name(source->relid));
 	put_condition(&sql, feed, source->end_column, "<=", "$2");
 	if (source->open_sql != NULL)
 		put_condition(&sql, feed, source->start_column, "<",

@@ -14,8 +14,11 @@
 
 #include "catalog/dependency.h"
 #include "catalog/pg_class.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
 #include "parser/analyze.h"
 #include "parser/parser.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 
 #include "catalog/catalog.h"
@@ -53,15 +56,45 @@ se_plan_error_text(ErrorContextCallback *callback, const char *text)
 	error_context_stack = callback;
 }
 
+static bool
+calls_combine_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, FuncCall) &&
+		strcmp(strVal(llast(((FuncCall *) node)->funcname)), "combine") == 0)
+		return true;
+	return raw_expression_tree_walker(node, calls_combine_walker, context);
+}
+
+/* Lets combine() be found whatever the search_path. */
+static void
+add_our_schema(void)
+{
+	const char *path = GetConfigOption("search_path", false, false);
+
+	(void) set_config_option("search_path",
+							 *path ? psprintf("%s, stream", path) : "stream",
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+							 true, 0, false);
+}
+
 Query *
 se_plan_analyze_text(const char *text, const Oid *params, int nparams)
 {
 	List	   *raw = raw_parser(text, RAW_PARSE_DEFAULT);
 	Query	   *query = NULL;
+	int			nestlevel = NewGUCNestLevel();
 
 	if (list_length(raw) == 1)
-		query = parse_analyze_fixedparams(linitial_node(RawStmt, raw), text,
-										  params, nparams, NULL);
+	{
+		RawStmt    *stmt = linitial_node(RawStmt, raw);
+
+		if (IsA(stmt->stmt, SelectStmt) && calls_combine_walker(stmt->stmt, NULL))
+			add_our_schema();
+		query = parse_analyze_fixedparams(stmt, text, params, nparams, NULL);
+	}
+	AtEOXact_GUC(true, nestlevel);
 	if (query == NULL || query->commandType != CMD_SELECT)
 		ereport(ERROR,
 				(errcode(ERRCODE_SYNTAX_ERROR),
@@ -158,6 +191,7 @@ se_plan_take_apart(const SeViewRequest *request, SeViewPlan *plan,
 	se_plan_refuse_shape(sq);
 	se_plan_find_places(sq);
 	se_plan_refuse_sources(sq);
+	se_plan_refuse_inner_combine(sq);
 	se_plan_use_source(sq, plan);
 	se_plan_refuse_grouping(sq);
 	split = se_plan_split(sq);

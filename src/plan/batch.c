@@ -40,9 +40,11 @@
 
 /* What the deparser knows of the batch's columns beyond the stream's. */
 static void
-add_batch_columns(RangeTblEntry *rte, Oid stream)
+add_batch_columns(const SeQuery *sq, RangeTblEntry *rte)
 {
-	TupleDesc	desc = se_catalog_batch_type(stream);
+	TupleDesc	desc = sq->behind ?
+		se_catalog_batch_type_with_states(rte->relid) :
+		se_catalog_batch_type(rte->relid);
 	int			known = list_length(rte->eref->colnames);
 
 	rte->eref->colnames = list_copy(rte->eref->colnames);
@@ -57,9 +59,9 @@ add_batch_columns(RangeTblEntry *rte, Oid stream)
  * it does not know ephemeral relations.
  */
 static void
-put_batch(RangeTblEntry *rte)
+put_batch(const SeQuery *sq, RangeTblEntry *rte)
 {
-	add_batch_columns(rte, rte->relid);
+	add_batch_columns(sq, rte);
 	rte->rtekind = RTE_CTE;
 	rte->ctename = SE_BATCH_NAME;
 	rte->relid = InvalidOid;
@@ -181,7 +183,7 @@ se_plan_put_batch(SeQuery *sq, Query *query)
 		if (rte->alias == NULL)
 			rte->alias = makeAlias(rte->eref->aliasname, NIL);
 		if (place->stream == sq->stream)
-			put_batch(rte);
+			put_batch(sq, rte);
 		else
 			put_nothing(place, rte);
 	}

@@ -41,7 +41,7 @@ SeKept *
 se_plan_read_kept(Oid stream, const char *delta_sql)
 {
 	SeKept	   *kept = palloc0(sizeof(SeKept));
-	TupleDesc	desc = se_catalog_batch_type(stream);
+	TupleDesc	desc = se_catalog_batch_type_for(stream, delta_sql);
 	int			settings = se_sql_settings_begin();
 	ListCell   *lc;
 
@@ -50,16 +50,18 @@ se_plan_read_kept(Oid stream, const char *delta_sql)
 	{
 		TargetEntry *tle = lfirst_node(TargetEntry, lc);
 		SeKeptColumn *column = palloc0(sizeof(SeKeptColumn));
+		Aggref	   *aggref = se_plan_delta_aggref(tle->expr);
 
 		column->column = tle->resname;
 		column->expr = (Node *) tle->expr;
-		column->is_key = !IsA(tle->expr, Aggref);
-		if (IsA(tle->expr, Aggref) &&
-			se_plan_aggregates_nothing((Aggref *) tle->expr))
-			column->text = psprintf("%s(DISTINCT ...)",
-									get_func_name(((Aggref *) tle->expr)->aggfnoid));
-		else
+		column->is_key = aggref == NULL;
+		if (aggref == NULL)
 			column->text = se_plan_deparse(kept->delta, column->expr);
+		else if (se_plan_aggregates_nothing(aggref))
+			column->text = psprintf("%s(DISTINCT ...)",
+									get_func_name(aggref->aggfnoid));
+		else
+			column->text = se_plan_combine_text(stream, kept->delta, aggref);
 		kept->columns = lappend(kept->columns, column);
 	}
 	se_sql_settings_end(settings);

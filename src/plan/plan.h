@@ -74,12 +74,14 @@ extern SeViewPlan *se_plan_create_view(const SeViewRequest *request);
 /* source.c: lets rows of the source be found by their window. */
 extern void se_plan_index_source(const SeView *source);
 /*
- * The rows of a source whose windows share panes, for FROM: the view's query, that
- * reads panes in [$5, $2) alone.  Rows of windows that end there are whole when $5
- * is earlier than any of their ends by reach (microseconds).  NULL: it has no
- * panes, and the view itself does.
+ * The rows of a source for FROM, where the view itself does not do: the view's
+ * query.  Where windows share panes it reads panes in [$5, $2) alone; rows of
+ * windows that end there are whole when $5 is earlier than any of their ends by
+ * reach (microseconds).  Where the delta reads states it has all columns of the
+ * state behind its own, those that the delta does not read as NULL.
  */
-extern char *se_plan_rows_of_source(const SeView *source, int64 *reach);
+extern char *se_plan_rows_of_source(const SeView *source,
+									const char *delta_sql, int64 *reach);
 
 /*
  * replace.c: the view's expressions made anew over the state that it has;

@@ -50,6 +50,7 @@ typedef struct SeQuery
 	Oid			stream;			/* of streams: the batch that queries are
 								 * written for, at first the first's */
 	SeWindow	window;
+	struct SeBehind *behind;	/* of source, when its states are combined */
 } SeQuery;
 
 /* A group key: a column of the state table. */
@@ -65,7 +66,8 @@ typedef struct SeState
 {
 	char	   *column;
 	Aggref	   *aggref;
-	SeAggregate agg;
+	SeAggregate agg;			/* of combine(): the one whose states it merges */
+	Oid			inputcollid;	/* what the aggregate compares with */
 	bool		at_read;		/* the view aggregates kept values: the column
 								 * that it reads holds the result */
 } SeState;
@@ -140,6 +142,41 @@ extern void se_plan_use_source(SeQuery *sq, SeViewPlan *plan);
 /* The columns of the view that are bounds of its window. */
 extern void se_plan_note_bounds(const SeQuery *sq, const SeSplit *split,
 								SeViewPlan *plan);
+
+/* behind.c: combine(), and the states that are behind the columns of a view */
+typedef struct SeBehind
+{
+	SeView	   *view;			/* NULL: it is no continuous view */
+	Query	   *query;			/* what it reads */
+	Query	   *delta;			/* tells the aggregate of each state */
+} SeBehind;
+
+extern bool se_plan_is_combine(const Node *node);
+extern void se_plan_refuse_inner_combine(SeQuery *sq);
+/* Refuses one whose states the current user may not read. */
+extern void se_plan_open_behind(Oid relid, SeBehind *behind);
+/* What combine() of that column merges: where the view's query has it. */
+extern Var *se_plan_state_behind(SeQuery *sq, const Aggref *combine,
+								 const SeBehind *behind, AttrNumber attno,
+								 SeAggregate *agg);
+/* The merged state in the place of a combine(). */
+extern Node *se_plan_merge_states(const Aggref *combine,
+								  const SeAggregate *agg, Node *state);
+/* The aggregate in a column of a delta; NULL: a key. */
+extern Aggref *se_plan_delta_aggref(Expr *expr);
+/* That one; where the delta merges states, the aggregate that they are of. */
+extern void se_plan_load_aggregate(Aggref *aggref, SeAggregate *agg);
+/* For a state of the split that is a combine(); refuses what it cannot be of. */
+extern void se_plan_use_combine(SeQuery *sq, SeState *state);
+/* Lets a query over the batch merge the states instead. */
+extern void se_plan_put_states(SeQuery *sq, Query *query);
+/* Shows the states that the delta reads behind the columns of a view's query. */
+extern bool se_plan_show_states(const SeView *view, Query *query,
+								const char *delta_sql);
+/* Refuses another query of a view that does not show states which are combined. */
+extern void se_plan_keep_shown(Oid view, Oid state, Query *had, Query *wanted);
+/* An aggregate of the delta as the user wrote it. */
+extern char *se_plan_combine_text(Oid source, Query *delta, Aggref *aggref);
 
 /* refuse.c */
 extern void se_plan_refuse_shape(SeQuery *sq);

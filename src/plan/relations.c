@@ -58,8 +58,7 @@ state_column_collation(const SeState *state)
 {
 	if (!OidIsValid(get_typcollation(se_plan_state_type(state))))
 		return InvalidOid;
-	return OidIsValid(state->aggref->inputcollid) ?
-		state->aggref->inputcollid :
+	return OidIsValid(state->inputcollid) ? state->inputcollid :
 		get_typcollation(se_plan_state_type(state));
 }
 
@@ -228,7 +227,7 @@ final_expression(const SeState *state, AttrNumber attno)
 		return (Node *) makeVar(1, attno, state->agg.rettype, -1,
 								state->aggref->aggcollid, 0);
 	return se_plan_final(&state->agg, (Node *) var, state->aggref->aggcollid,
-						 state->aggref->inputcollid);
+						 state->inputcollid);
 }
 
 typedef struct ViewContext

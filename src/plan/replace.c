@@ -185,18 +185,14 @@ check_where(Replacement *r)
  * panes are kept and given up as its own windows ask for.
  */
 static void
-check_panes(Replacement *r, const char *select)
+check_panes(Replacement *r, Query *shown, Query *wanted)
 {
-	Relation	rel = table_open(r->view, NoLock);
-	int			settings = se_sql_settings_begin();
-	Query	   *wanted = se_plan_analyze(select)->query;
 	SePanes		had;
 	SePanes		would;
 	FuncExpr   *a;
 	FuncExpr   *b;
 
-	se_sql_settings_end(settings);
-	(void) se_plan_find_panes(get_view_query(rel), &had);
+	(void) se_plan_find_panes(shown, &had);
 	(void) se_plan_find_panes(wanted, &would);
 	a = had.windows;
 	b = would.windows;
@@ -206,6 +202,19 @@ check_panes(Replacement *r, const char *select)
 		 (a->funcid != b->funcid ||
 		  !equal(list_copy_tail(a->args, 1), list_copy_tail(b->args, 1)))))
 		refuse_state(r, -1, "The window is not the view's.");
+}
+
+/* What the view reads, and what it would read. */
+static void
+check_select(Replacement *r, const char *select, Oid state)
+{
+	Relation	rel = table_open(r->view, NoLock);
+	int			settings = se_sql_settings_begin();
+	Query	   *wanted = se_plan_analyze(select)->query;
+
+	se_sql_settings_end(settings);
+	check_panes(r, get_view_query(rel), wanted);
+	se_plan_keep_shown(r->view, state, get_view_query(rel), wanted);
 	table_close(rel, NoLock);
 }
 
@@ -378,10 +387,11 @@ use_state(Replacement *r, Oid state_table)
 			SeState    *state = palloc0(sizeof(SeState));
 
 			/* no longer asked for: only its place matters */
-			state->aggref = (Aggref *) column->expr;
+			state->aggref = se_plan_delta_aggref((Expr *) column->expr);
 			if (like != NULL)
-				state->aggref = state_of_column(r->split, like)->aggref;
-			se_aggregate_load_call(state->aggref, &state->agg);
+				*state = *state_of_column(r->split, like);
+			else
+				se_plan_load_aggregate(state->aggref, &state->agg);
 			state->column = column->column;
 			states = lappend(states, state);
 		}
@@ -479,6 +489,6 @@ se_plan_replace_view(const SeViewRequest *request, const SeViewPlan *old,
 	settings = se_sql_settings_begin();
 	select = se_plan_view_select(request, r.sq, r.split, old->state);
 	se_sql_settings_end(settings);
-	check_panes(&r, select);
+	check_select(&r, select, old->state);
 	se_plan_remake_view(old->view, select);
 }

@@ -235,29 +235,37 @@ pane_condition(Node *pane, const char *operator, int n)
 	return result;
 }
 
+/* Returns the reach. */
+static int64
+limit_panes(const SePanes *panes)
+{
+	/* the condition on the windows says nothing about panes to the planner */
+	Node	   *pane = linitial(panes->windows->args);
+	Const	   *size = lthird_node(Const, panes->windows->args);
+
+	panes->query->jointree->quals =
+		make_and_qual(panes->query->jointree->quals,
+					  make_and_qual(pane_condition(pane, ">=", 5),
+									pane_condition(pane, "<", 2)));
+	return se_plan_longest(DatumGetIntervalP(size->constvalue));
+}
+
 char *
-se_plan_rows_of_source(const SeView *source, int64 *reach)
+se_plan_rows_of_source(const SeView *source, const char *delta_sql,
+					   int64 *reach)
 {
 	Relation	rel = table_open(source->relid, AccessShareLock);
 	Query	   *query = copyObject(get_view_query(rel));
 	SePanes		panes;
-	Node	   *pane;
-	Const	   *size;
+	bool		shared;
 	int			settings;
 	char	   *sql;
 
 	table_close(rel, NoLock);
-	*reach = 0;
-	if (!se_plan_find_panes(query, &panes))
+	shared = se_plan_find_panes(query, &panes);
+	*reach = shared ? limit_panes(&panes) : 0;
+	if (!se_plan_show_states(source, query, delta_sql) && !shared)
 		return NULL;
-	/* the condition on the windows says nothing about panes to the planner */
-	pane = linitial(panes.windows->args);
-	panes.query->jointree->quals =
-		make_and_qual(panes.query->jointree->quals,
-					  make_and_qual(pane_condition(pane, ">=", 5),
-									pane_condition(pane, "<", 2)));
-	size = lthird_node(Const, panes.windows->args);
-	*reach = se_plan_longest(DatumGetIntervalP(size->constvalue));
 	settings = se_sql_settings_begin();
 	sql = psprintf("(%s)", pg_get_querydef(query, false));
 	se_sql_settings_end(settings);

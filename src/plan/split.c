@@ -157,7 +157,13 @@ add_state(SplitContext *cx, Aggref *aggref)
 
 	state = palloc0(sizeof(SeState));
 	state->aggref = aggref;
-	se_aggregate_load_call(aggref, &state->agg);
+	if (se_plan_is_combine((Node *) aggref))
+		se_plan_use_combine(cx->sq, state);
+	else
+	{
+		se_aggregate_load_call(aggref, &state->agg);
+		state->inputcollid = aggref->inputcollid;
+	}
 	se_plan_refuse_aggregate(cx->sq, aggref, &state->agg);
 	state->column = name_state(cx, aggref);
 	cx->split->states = lappend(cx->split->states, state);
@@ -336,6 +342,7 @@ char *
 se_plan_deparse_delta(SeQuery *sq, Query *delta)
 {
 	delta = copyObject(delta);
+	se_plan_put_states(sq, delta);
 	se_plan_put_batch(sq, delta);
 	return pg_get_querydef(delta, false);
 }

@@ -204,7 +204,7 @@ make_plan(SeBatchQuery *query, BatchPlan *plan, double rows)
 										  ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(plan->context);
 	plan->role = GetUserId();
-	plan->batch = se_catalog_batch_type(query->stream);
+	plan->batch = se_catalog_batch_type_for(query->stream, query->sql);
 	MemoryContextSwitchTo(old);
 	plan->stmt = se_state_plan_delta(query->sql, plan->batch, rows);
 	se_batch_scan_replace(plan->stmt, plan->batch);
