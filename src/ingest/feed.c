@@ -131,12 +131,12 @@ batch_type(const Feed *feed, const SeView *view)
 
 /* What views.c works on, for one view and without records. */
 static void
-make_batch(SeFeeds *feeds, Feed *feed)
+make_batch(SeFeeds *feeds, Feed *feed, SeView *view)
 {
 	SeIngest   *batch = palloc0(sizeof(SeIngest));
 	SeViewTarget *target = palloc0(sizeof(SeViewTarget));
 
-	target->view = se_catalog_get_view(feed->view, false);
+	target->view = view;
 	target->state = se_state_open(target->view);
 	target->stats = se_stats_view(MyDatabaseId, feed->view, true);
 	target->name = se_sql_name(feed->view);
@@ -148,7 +148,7 @@ make_batch(SeFeeds *feeds, Feed *feed)
 												 ALLOCSET_DEFAULT_SIZES);
 	batch->stream = feeds->stream;
 	batch->relname = get_rel_name(feed->source->relid);
-	batch->rows = se_rows_create(batch_type(feed, target->view));
+	batch->rows = se_rows_create(batch_type(feed, view));
 	batch->n_views = 1;
 	batch->views = target;
 	batch->min_event_time = DT_NOEND;
@@ -162,9 +162,15 @@ static void
 open_feed(SeFeeds *feeds, const SeFeed *row, Feed *feed)
 {
 	SeView	   *source = se_catalog_get_view(row->source, false);
+	SeView	   *view = se_catalog_get_view(row->view, false);
 	bool		on_stream = source->stream == feeds->stream->relid;
 	TupleDesc	desc;
 
+	/* before their names are read: they may be changed in between */
+	watch(source->relid);
+	watch(source->state);
+	watch(view->relid);
+	watch(view->state);
 	feed->view = row->view;
 	feed->source = source;
 	feed->time_column = row->time_column;
@@ -173,14 +179,9 @@ open_feed(SeFeeds *feeds, const SeFeed *row, Feed *feed)
 	desc = lookup_rowtype_tupdesc(get_rel_type_id(source->relid), -1);
 	feed->desc = CreateTupleDescCopy(desc);
 	ReleaseTupleDesc(desc);
-	make_batch(feeds, feed);
-	feed->rows_sql = se_plan_rows_of_source(source,
-											feed->target->view->delta_sql,
+	feed->rows_sql = se_plan_rows_of_source(source, view->delta_sql,
 											&feed->reach);
-	watch(source->relid);
-	watch(source->state);
-	watch(feed->view);
-	watch(feed->target->view->state);
+	make_batch(feeds, feed, view);
 }
 
 SeFeeds *
