@@ -114,21 +114,26 @@ def lateness(query):
     return query.lateness[1] if query.lateness else "0"
 
 
-def checks(number, query, closed_to):
+def checks(number, query, closed_to, more):
     """Of the view and, if it has one, of its roll-up and of its late rows.
 
-    Windows are closed up to closed_to.  Returns statements, and how many of them
-    are checks.
+    Windows are closed up to closed_to.  more(over_rows) gives further checks, which
+    may need the text of a query over the rows that the view shows.  Returns
+    statements, and how many of them are checks.
     """
     _, over_all = query.rollup_sql("v%d" % number)
     merges = query.window is not None and query.window.merges
     window = sessions.lookup(query) if merges else None
     statements = []
+
+    def over_rows(q):
+        return q.sql(condition(query, closed_to), HIDDEN, window)
+
     for kind, q in [("v%d", query)] + ([("r%d", over_all)] if over_all else []):
-        statements.append("SELECT batch.check_view('%s', %s);" % (
-            kind % number, quote(q.sql(condition(query, closed_to), HIDDEN, window))))
+        statements.append("SELECT batch.check_view('%s', %s);" % (kind % number, quote(over_rows(q))))
     if query.closes:
         statements.append(check_late_rows(number, query))
+    statements += more(over_rows)
     n = len(statements)
     if merges:
         statements = (["\\o /dev/null", sessions.find(query, made_before(query), lateness(query), HIDDEN), "\\o"] +

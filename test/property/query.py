@@ -69,6 +69,7 @@ class Query:
         self.lateness = None
         self.append = False			# shows windows when they are closed
         self.derived = []			# views on it, see derived.py
+        self.beside = ""			# more in FROM, of the oracle's
         self.numeric = set()		# items that are numbers
         self.time_type = time_type
         self.calls = []				# aggregates so far
@@ -191,7 +192,7 @@ class Query:
         if self.window:
             stream += (", LATERAL " if self.comma and window else ", " if self.comma else " CROSS JOIN LATERAL ") + (
                 window or self.window.call(self.time))
-        return stream
+        return stream + self.beside
 
     def _choose_around(self, rng, columns):
         """Columns that are computed, a filter and a join in the sub-select."""
@@ -467,7 +468,8 @@ COVERABLE = (
                               "sub-select beside aggregates")] +
     ["late: " + k.KIND for k in KINDS] +
     ["late: with allowed_lateness", "late: emit append", "late: rows set aside", "late: idle partitions"] +
-    ["derived: none", "derived: emit append", "derived: made later"] +
+    ["derived: none", "derived: emit append", "derived: made later", "derived: combine", "derived: combine over windows",
+     "derived: combine with FILTER", "derived: combine in HAVING"] +
     ["derived: " + k.KIND for k in KINDS if not k.merges] +
     ["rollup: with keys", "rollup: without keys", "rollup: of closed windows"] +
     ["keys: %d" % n for n in range(4)] + ["key: column", "key: expression", "key: sub-select"] +

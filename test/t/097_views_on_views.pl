@@ -22,13 +22,13 @@ $node->sql(qq{
 		server => 'kafka', topic => 'events', event_time => 'ts', workers => 2,
 		watermark_delay => '1 min', idle_timeout => '1 h');
 	SELECT stream.create_view('per_minute',
-		\$\$SELECT k, w.window_start, w.window_end, count(*) AS n, sum(v) AS total, max(seq) AS last
+		\$\$SELECT k, w.window_start, w.window_end, count(*) AS n, sum(v) AS total, max(seq) AS last, avg(v) AS mean
 		FROM events, stream.tumble(ts, '1 min') w GROUP BY 1, 2, 3\$\$, emit => 'append');
 	SELECT stream.create_view('per_hour',
-		\$\$SELECT k, w.window_start, sum(n) AS n, sum(total) AS total, max(last) AS last
+		\$\$SELECT k, w.window_start, sum(n) AS n, sum(total) AS total, max(last) AS last, combine(mean) AS mean
 		FROM per_minute m, stream.tumble(m.window_start, '1 hour') w GROUP BY 1, 2\$\$, emit => 'append');
 	SELECT stream.create_view('per_day',
-		\$\$SELECT k, w.window_start, sum(n) AS n, sum(total) AS total, max(last) AS last
+		\$\$SELECT k, w.window_start, sum(n) AS n, sum(total) AS total, max(last) AS last, combine(mean) AS mean
 		FROM per_hour h, stream.tumble(h.window_start, '1 day') w GROUP BY 1, 2\$\$, emit => 'append');
 	SELECT stream.create_view('inverse',
 		\$\$SELECT k, sum(1 / n) AS inverse FROM per_hour GROUP BY k HAVING count(*) > 0\$\$);
@@ -46,15 +46,20 @@ sub is_consistent
 {
 	my ($label) = @_;
 	is($node->sql(q{
-		SELECT count(*) FROM (TABLE per_hour EXCEPT ALL
+		SELECT count(*) FROM (SELECT k, window_start, n, total, last FROM per_hour EXCEPT ALL
 			SELECT k, w.window_start, sum(n), sum(total), max(last)
 			FROM per_minute m, stream.tumble(m.window_start, '1 hour') w GROUP BY 1, 2) d}), '0',
 		"$label: hours from minutes");
 	is($node->sql(q{
-		SELECT count(*) FROM (TABLE per_day EXCEPT ALL
+		SELECT count(*) FROM (SELECT k, window_start, n, total, last FROM per_day EXCEPT ALL
 			SELECT k, w.window_start, sum(n), sum(total), max(last)
 			FROM per_hour h, stream.tumble(h.window_start, '1 day') w GROUP BY 1, 2) d}), '0',
 		"$label: days from hours");
+	# an average of averages would be another one
+	is($node->sql(q{
+		SELECT count(*) FROM (SELECT n, total, mean FROM per_hour UNION ALL SELECT n, total, mean FROM per_day) d
+		WHERE mean IS DISTINCT FROM total / n}), '0',
+		"$label: averages from states");
 	return;
 }
 
