@@ -205,6 +205,7 @@ END $$;
 SELECT view, differ(view, plain), shows(view) FROM pairs ORDER BY view;
 -- as people wrote it
 SELECT line FROM stream.explain('on_hop') AS line WHERE line ~ 'Aggregate:';
+SELECT line FROM stream.explain('inside') AS line WHERE line ~ 'Aggregate:';
 -- merging again what was merged of panes, when it is read
 SELECT stream.create_rollup('rolled', 'SELECT k, combine(mean) AS mean, combine(n) AS n, combine(own) FILTER (WHERE k < 0) AS own FROM on_hop GROUP BY k');
 SELECT differ('rolled', $$SELECT k, avg(v) AS mean, count(*) AS n, 0 AS own FROM s WHERE ts < (SELECT max(window_end) FROM on_hop) GROUP BY k$$) AS differ, shows('rolled');
@@ -274,7 +275,7 @@ CREATE ROLE regress_combiner;
 GRANT CREATE, USAGE ON SCHEMA public TO regress_combiner;
 GRANT EXECUTE ON FUNCTION stream.create_stream, stream.create_view, stream.ingest TO regress_combiner;
 SET ROLE regress_combiner;
-SELECT stream.create_stream('p', 'ts timestamptz, v int', event_time => 'ts', watermark_delay => '0');
+SELECT stream.create_stream('p', 'ts timestamptz, v int', event_time => 'ts', watermark_delay => '0', options => '{"batch_max_rows": 3}');
 SELECT stream.create_view('p_minute', $$SELECT window_start, window_end, avg(v) AS mean, sum(v) AS total FROM p, stream.tumble(ts, '1 min') GROUP BY 1, 2$$, emit => 'append');
 SELECT stream.create_view('p_all', 'SELECT combine(mean) AS mean FROM p_minute');
 REVOKE SELECT ON p_minute_state FROM regress_combiner;

@@ -500,12 +500,30 @@ column_of_state(const SeView *view, AttrNumber state)
 	return result;
 }
 
+/* The column of the batch that has come up to this one. */
+static AttrNumber
+column_of_batch(List *levels, const Var *var)
+{
+	Query	   *query = linitial_node(Query, levels);
+	RangeTblEntry *rte = rt_fetch(var->varno, query->rtable);
+
+	if (rte->rtekind == RTE_NAMEDTUPLESTORE)
+		return var->varattno;
+	levels = se_plan_enter(levels, rte);
+	query = linitial_node(Query, levels);
+	return column_of_batch(levels,
+						   castNode(Var, list_nth_node(TargetEntry, query->targetList,
+													   var->varattno - 1)->expr));
+}
+
 char *
 se_plan_combine_text(Oid source, Query *delta, Aggref *aggref)
 {
 	static const Oid types[] = {ANYELEMENTOID};
 	TargetEntry *state;
 	Var		   *var;
+	AttrNumber	attno;
+	RangeTblEntry *rte;
 
 	if (!merges_states(aggref))
 		return se_plan_deparse(delta, (Node *) aggref);
@@ -518,10 +536,15 @@ se_plan_combine_text(Oid source, Query *delta, Aggref *aggref)
 	aggref->aggargtypes = list_make1_oid(exprType((Node *) state->expr));
 	aggref->args = list_make1(state);
 	var = castNode(Var, state->expr);
-	/* else it has come through a sub-select */
-	if (rt_fetch(var->varno, delta->rtable)->rtekind == RTE_NAMEDTUPLESTORE)
-		var->varattno = var->varattnosyn =
-			column_of_state(se_catalog_get_view(source, false),
-							var->varattno - se_catalog_natts(source));
+	attno = column_of_state(se_catalog_get_view(source, false),
+							column_of_batch(list_make1(delta), var) -
+							se_catalog_natts(source));
+	delta = copyObject(delta);
+	rte = rt_fetch(var->varno, delta->rtable);
+	if (rte->rtekind == RTE_NAMEDTUPLESTORE)
+		var->varattno = var->varattnosyn = attno;
+	else						/* it has come through a sub-select */
+		lfirst(list_nth_cell(rte->eref->colnames, var->varattno - 1)) =
+			makeString(get_attname(source, attno, false));
 	return se_plan_deparse(delta, (Node *) aggref) + strlen("stream.");
 }
