@@ -695,6 +695,44 @@ CREATE AGGREGATE stream.state_merge(agg regprocedure, state anyelement,
 COMMENT ON AGGREGATE stream.state_merge(regprocedure, anyelement, regtype[]) IS
 'merges transition states of a polymorphic aggregate with its combine function';
 
+/*
+ * What sum() is in the query over a batch: its state is serialized to the sum,
+ * a numeric in the clothes of a bytea.  PostgreSQL itself never does that, since
+ * the aggregate is not for parallel queries.
+ */
+CREATE FUNCTION stream.total_of_bigints(internal)
+RETURNS bytea LANGUAGE internal IMMUTABLE AS 'numeric_poly_sum';
+COMMENT ON FUNCTION stream.total_of_bigints(internal) IS
+'what stream.total(bigint) keeps';
+CREATE FUNCTION stream.total_of_numerics(internal)
+RETURNS bytea LANGUAGE internal IMMUTABLE AS 'numeric_sum';
+COMMENT ON FUNCTION stream.total_of_numerics(internal) IS
+'what stream.total(numeric) keeps';
+CREATE AGGREGATE stream.total(bigint) (
+	SFUNC = int8_avg_accum,
+	STYPE = internal,
+	SSPACE = 48,
+	FINALFUNC = numeric_poly_sum,
+	COMBINEFUNC = int8_avg_combine,
+	SERIALFUNC = stream.total_of_bigints,
+	DESERIALFUNC = int8_avg_deserialize,
+	PARALLEL = UNSAFE
+);
+COMMENT ON AGGREGATE stream.total(bigint) IS
+'sum() in the query over a batch';
+CREATE AGGREGATE stream.total(numeric) (
+	SFUNC = numeric_avg_accum,
+	STYPE = internal,
+	SSPACE = 128,
+	FINALFUNC = numeric_sum,
+	COMBINEFUNC = numeric_avg_combine,
+	SERIALFUNC = stream.total_of_numerics,
+	DESERIALFUNC = numeric_avg_deserialize,
+	PARALLEL = UNSAFE
+);
+COMMENT ON AGGREGATE stream.total(numeric) IS
+'sum() in the query over a batch';
+
 /* A name for the queries of create_view and create_rollup, which put state_merge there. */
 CREATE FUNCTION stream.combine_step(combined anyelement, state anyelement)
 RETURNS anyelement LANGUAGE C IMMUTABLE PARALLEL SAFE

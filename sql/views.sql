@@ -306,7 +306,7 @@ INSERT INTO v_state VALUES ('forged', :'state_text', 1);
 SELECT stream.state_final('avg(numeric)'::regprocedure, '\x00'::bytea, NULL::numeric);
 -- the state of another aggregate is refused
 SELECT stream.state_final('stddev(numeric)'::regprocedure, avg_p, NULL::numeric) FROM v_state;
-SELECT stream.state_combine('sum(bigint)'::regprocedure, avg_p, avg_p) FROM v_state;
+SELECT stream.state_combine('avg(bigint)'::regprocedure, avg_p, avg_p) FROM v_state;
 -- and so is another type
 SELECT stream.state_final('avg(numeric)'::regprocedure, avg_p, NULL::text) FROM v_state;
 SELECT stream.state_final('avg(integer)'::regprocedure, 1, NULL::numeric);

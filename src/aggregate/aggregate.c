@@ -16,7 +16,9 @@
 #include "lib/stringinfo.h"
 #include "parser/parse_agg.h"
 #include "parser/parse_coerce.h"
+#include "parser/parse_func.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
 #include "utils/syscache.h"
@@ -69,6 +71,23 @@ resolve_types(SeAggregate *agg, Form_pg_proc proc, Oid transtype)
 													proc->prorettype, false);
 }
 
+/*
+ * sum(bigint) and sum(numeric) have an internal state, for speed, of which
+ * nothing but the sum is ever asked: so that is what is kept.  It is shorter,
+ * is added to the next one by numeric_add, and can be read as it is.  sum() is
+ * NULL over no values, as numeric_add is of NULLs, and has the digits of the
+ * longest value behind the point, as numeric_add has.
+ */
+static void
+keep_sum(SeAggregate *agg)
+{
+	if (agg->finalfn != F_NUMERIC_SUM && agg->finalfn != F_NUMERIC_POLY_SUM)
+		return;
+	agg->combinefn = F_NUMERIC_ADD;
+	agg->serialfn = agg->deserialfn = agg->finalfn = InvalidOid;
+	agg->transtype = NUMERICOID;
+}
+
 void
 se_aggregate_load(Oid fn, const Oid *inputs, int ninputs,
 					   SeAggregate *out)
@@ -114,6 +133,7 @@ se_aggregate_load(Oid fn, const Oid *inputs, int ninputs,
 	out->ninputs = ninputs;
 	memcpy(out->inputs, inputs, ninputs * sizeof(Oid));
 	resolve_types(out, proc, agg->aggtranstype);
+	keep_sum(out);
 
 	ReleaseSysCache(proctup);
 	ReleaseSysCache(aggtup);
@@ -126,6 +146,27 @@ se_aggregate_load_call(Aggref *aggref, SeAggregate *out)
 	int			ninputs = get_aggregate_argtypes(aggref, inputs);
 
 	se_aggregate_load(aggref->aggfnoid, inputs, ninputs, out);
+}
+
+Oid
+se_aggregate_in_delta(Oid fn)
+{
+	Oid			input = fn == F_SUM_INT8 ? INT8OID : NUMERICOID;
+
+	if (fn != F_SUM_INT8 && fn != F_SUM_NUMERIC)
+		return fn;
+	return LookupFuncName(list_make2(makeString("stream"), makeString("total")),
+						  1, &input, false);
+}
+
+Oid
+se_aggregate_of_user(Oid fn)
+{
+	if (fn == se_aggregate_in_delta(F_SUM_INT8))
+		return F_SUM_INT8;
+	if (fn == se_aggregate_in_delta(F_SUM_NUMERIC))
+		return F_SUM_NUMERIC;
+	return fn;
 }
 
 /* The symbol behind a support function, which outlives renames and moves. */

@@ -42,6 +42,13 @@ extern void se_aggregate_load(Oid fn, const Oid *inputs, int ninputs,
 								   SeAggregate *out);
 
 /*
+ * The aggregate that takes its place in a delta query, where it yields states as
+ * they are kept; and the way back.  Most are themselves.
+ */
+extern Oid	se_aggregate_in_delta(Oid fn);
+extern Oid	se_aggregate_of_user(Oid fn);
+
+/*
  * What a serialized state of this aggregate is made of: the C functions that
  * build, write, read and finish it, and the types they were given.  Two
  * aggregates with the same identity can read each other's states.

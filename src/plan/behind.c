@@ -159,6 +159,7 @@ se_plan_open_behind(Oid relid, SeBehind *behind)
 	settings = se_sql_settings_begin();
 	behind->delta = se_sql_analyze(behind->view->delta_sql, SE_BATCH_NAME, desc,
 								   0);
+	se_plan_put_aggregates(behind->delta, se_aggregate_of_user);
 	se_sql_settings_end(settings);
 }
 

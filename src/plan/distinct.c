@@ -346,10 +346,10 @@ keep_sql(const SeSplit *split, const SeDistinctSet *set)
 }
 
 static char *
-aggregate_name(const SeState *state)
+aggregate_name(Oid fn)
 {
-	return quote_qualified_identifier(get_namespace_name(get_func_namespace(state->agg.fn)),
-									  get_func_name(state->agg.fn));
+	return quote_qualified_identifier(get_namespace_name(get_func_namespace(fn)),
+									  get_func_name(fn));
 }
 
 static char *
@@ -366,7 +366,8 @@ delta_sql(const SeSplit *split, const SeDistinctSet *set, int number)
 		SeState    *state = lfirst(lc);
 
 		if (list_member_ptr(set->states, state))
-			appendStringInfo(&buf, "%s(%s)", aggregate_name(state),
+			appendStringInfo(&buf, "%s(%s)",
+							 aggregate_name(se_aggregate_in_delta(state->agg.fn)),
 							 quote_identifier(set->column));
 		else
 			appendStringInfo(&buf, "NULL::%s",
@@ -509,5 +510,5 @@ se_plan_aggregate_values(const SeSplit *split, const SeState *state)
 	int			number = se_plan_distinct_set(split, state);
 
 	return psprintf("%s(DISTINCT s.\"@se_value%d\") FILTER (WHERE s." SET " = %d)",
-					aggregate_name(state), number, number);
+					aggregate_name(state->agg.fn), number, number);
 }

@@ -46,6 +46,7 @@ se_plan_read_kept(Oid stream, const char *delta_sql)
 	ListCell   *lc;
 
 	kept->delta = se_sql_analyze(delta_sql, SE_BATCH_NAME, desc, 0);
+	se_plan_put_aggregates(kept->delta, se_aggregate_of_user);
 	foreach(lc, kept->delta->targetList)
 	{
 		TargetEntry *tle = lfirst_node(TargetEntry, lc);

@@ -196,6 +196,8 @@ extern bool se_plan_is_ours(Oid fn, const char *name);
 extern SeSplit *se_plan_split(SeQuery *sq);
 /* Groups by one more column; the caller puts it into the select list. */
 extern SortGroupClause *se_plan_group_by(Query *query, TargetEntry *tle);
+/* Other aggregates in its select list: se_aggregate_in_delta or the way back. */
+extern void se_plan_put_aggregates(Query *delta, Oid (*translate) (Oid));
 /* A query like the delta, with the batch in the stream's place. */
 extern char *se_plan_deparse_delta(SeQuery *sq, Query *delta);
 /* The same expression seen from so many queries further inside. */

@@ -337,12 +337,33 @@ se_plan_group_by(Query *query, TargetEntry *tle)
 	return clause;
 }
 
+static bool
+put_aggregates_walker(Node *node, Oid (*translate) (Oid))
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Aggref))
+	{
+		((Aggref *) node)->aggfnoid = translate(((Aggref *) node)->aggfnoid);
+		return false;
+	}
+	return expression_tree_walker(node, put_aggregates_walker,
+								  (void *) translate);
+}
+
+void
+se_plan_put_aggregates(Query *delta, Oid (*translate) (Oid))
+{
+	(void) put_aggregates_walker((Node *) delta->targetList, translate);
+}
+
 /* Writes the delta query down with the batch in the stream's place. */
 char *
 se_plan_deparse_delta(SeQuery *sq, Query *delta)
 {
 	delta = copyObject(delta);
 	se_plan_put_states(sq, delta);
+	se_plan_put_aggregates(delta, se_aggregate_in_delta);
 	se_plan_put_batch(sq, delta);
 	return pg_get_querydef(delta, false);
 }

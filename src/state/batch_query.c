@@ -185,9 +185,13 @@ describe_result(BatchPlan *plan)
 		if (!IsA(aggref, Aggref) || aggref->aggtranstype != INTERNALOID)
 			continue;
 		se_aggregate_load_call(aggref, &agg);
-		plan->identities[attno - 1] = se_aggregate_identity(&agg);
+		if (agg.transtype == INTERNALOID)
+			plan->identities[attno - 1] = se_aggregate_identity(&agg);
+		else if (se_aggregate_in_delta(agg.fn) != agg.fn)
+			elog(ERROR, "aggregate %u does not yield what is kept", agg.fn);
 		TupleDescInitEntry(plan->result, attno, tle->resname,
-						   se_agg_state_type(), -1, 0);
+						   agg.transtype == INTERNALOID ?
+						   se_agg_state_type() : agg.transtype, -1, 0);
 	}
 }
 
