@@ -22,6 +22,7 @@ int			se_guc_fetch_memory_kb = 64 * 1024;
 int			se_guc_discovery_interval_ms = 10000;
 int			se_guc_work_mem_kb = 32 * 1024;
 int			se_guc_direct_merge_groups = 1000;
+int			se_guc_locator_memory_kb = 128 * 1024;
 
 void
 se_guc_init(void)
@@ -72,6 +73,12 @@ se_guc_init(void)
 							"Memory that a sort or hash table of a worker may use before it goes to disk.",
 							"It takes the place of work_mem, unless that is set for the stream's owner or the database.",
 							&se_guc_work_mem_kb, 32 * 1024, 64, MAX_KILOBYTES,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("stream_ext.locator_memory",
+							"Memory in which a worker may remember where the rows of groups are.",
+							"Views with many groups use 11 to 23 bytes of it per group; without it each group is looked for in the index.",
+							&se_guc_locator_memory_kb, 128 * 1024, 0, MAX_KILOBYTES,
 							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("stream_ext.direct_merge_groups",

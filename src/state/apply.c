@@ -79,6 +79,7 @@ struct SeViewState
 	MemoryContextCallback callback;
 	SeBatchQuery *delta;
 	Sink		merge;
+	SeLocator  *locator;		/* of the rows of the state table */
 	char	   *ends_sql;		/* or NULL */
 	SeExpiry   *expiry;			/* NULL: groups stay for ever */
 	int			n_distinct;
@@ -159,6 +160,7 @@ se_state_open(const SeView *view)
 												 "stream_ext view batch",
 												 ALLOCSET_DEFAULT_SIZES);
 	state->delta = se_batch_query_open(view->delta_sql, view->stream);
+	state->locator = se_locator_create();
 	state->merge.relation = SE_DELTA_NAME;
 	state->merge.sql = with_state(view->merge_sql, view->state);
 	if (view->late_sql)
@@ -303,10 +305,11 @@ pour(SeViewState *state, Sink *sink, TupleDesc desc, Tuplestorestate *rows,
  * connected and knows the delta.
  */
 static void
-run_merge_plan(SPIPlanPtr plan, EphemeralNamedRelation delta,
-			   TimestampTz closed_to)
+run_merge_plan(SeViewState *state, EphemeralNamedRelation delta,
+			   TupleDesc desc, TimestampTz closed_to)
 {
-	CachedPlan *cached = SPI_plan_get_cached_plan(plan);
+	CachedPlan *cached =
+		SPI_plan_get_cached_plan(prepare(state, &state->merge, desc));
 	QueryEnvironment *env = create_queryEnv();
 	QueryDesc  *query;
 
@@ -318,7 +321,7 @@ run_merge_plan(SPIPlanPtr plan, EphemeralNamedRelation delta,
 							InvalidSnapshot, None_Receiver,
 							se_batch_query_params(closed_to), env, 0);
 	ExecutorStart(query, 0);
-	if (!se_merge_directly(query))
+	if (!se_merge_directly(query, state->locator))
 		se_executor_run(query);
 	ExecutorFinish(query);
 	ExecutorEnd(query);
@@ -349,7 +352,7 @@ merge(SeViewState *state, TupleDesc desc, Tuplestorestate *groups,
 	}
 	delta = describe_rows(&state->merge, desc, groups);
 	connect_with(delta);
-	run_merge_plan(prepare(state, &state->merge, desc), delta, closed_to);
+	run_merge_plan(state, delta, desc, closed_to);
 	SPI_finish();
 }
 

@@ -13,6 +13,12 @@
  *		found		UPDATE with the expressions of DO UPDATE SET
  *		not found	into a buffer; table_multi_insert when that is full
  *
+ * Of a view with millions of groups each row is on a page of its own, and most
+ * of the time would be spent waiting for memory.  So rows are collected, thousands
+ * at a time, and merged in the order of the places where their groups are
+ * remembered to be (locator.c); and while some are merged, the pages and the rows of the
+ * next are loaded.
+ *
  * The statement is PostgreSQL's: planned and started as usual, with its checks
  * of privileges, its routing to partitions and its expressions.  Only the loop
  * of its ModifyTable node is run here.  What else that node would have to
@@ -29,50 +35,62 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/heapam.h"
 #include "access/htup_details.h"
-#include "access/skey.h"
-#include "access/stratnum.h"
 #include "access/tableam.h"
 #include "access/tupconvert.h"
 #include "access/xact.h"
-#include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "executor/execPartition.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "partitioning/partdesc.h"
-#include "storage/bufmgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
 #include "compat.h"
+#include "find.h"
 #include "merge.h"
 
 #define BUFFERED 1000			/* new groups inserted at a time */
+#define NUMBER_BITS 16
+#define WAITING (1 << NUMBER_BITS)	/* rows that are put in order at a time */
+#define AHEAD 8					/* rows that are merged while memory is loaded */
+#define LINE_POINTER_BITS 11	/* enough for MaxHeapTuplesPerPage */
 
 /* The state table, or one of its partitions. */
 typedef struct Target
 {
 	ResultRelInfo *rel;
-	IndexInfo  *keys;			/* of the unique index on the groups' keys */
-	IndexScanDesc scan;			/* in that index */
-	ScanKeyData scan_keys[INDEX_MAX_KEYS];
-	bool		is_heap;
-	Size		room;			/* free bytes below which a heap's page is pruned */
-	TupleTableSlot *existing;
+	SeFinder   *finder;
+	TupleTableSlot *existing;	/* the row that it found */
 	TupleTableSlot *fresh[BUFFERED];	/* new groups, made when needed */
+	uint32		fresh_hash[BUFFERED];
 	int			n_fresh;
 } Target;
+
+/* A row of the plan that waits to be merged. */
+typedef struct Waiting
+{
+	MinimalTuple row;
+	Target	   *target;
+	uint32		hash;			/* of its group in that table */
+	SeLocation	at;				/* where the group may be */
+} Waiting;
 
 typedef struct Merge
 {
 	ModifyTableState *node;
 	EState	   *estate;
+	SeLocator  *locator;
 	List	   *targets;		/* of Target */
 	MemoryContext flush_context;
+	MemoryContext rows_context; /* rows that wait */
+	Waiting    *waiting;
+	uint64	   *order;			/* places, and numbers in waiting */
+	TupleTableSlot *taken;		/* a row of the plan, as it is taken */
+	TupleTableSlot *row;		/* and as it is merged */
+	uint64		n_located;		/* rows of groups that were where they had been */
 } Merge;
 
 /* ---- what this file can do ---- */
@@ -136,105 +154,6 @@ is_possible(ModifyTableState *node)
 		yields_rows_of_table(plan, rel->rd_att) && are_plain_tables(rel);
 }
 
-/* ---- looking for a group ---- */
-
-static Relation
-find_key_index(ResultRelInfo *rel, IndexInfo **info)
-{
-	Oid			arbiter = linitial_oid(rel->ri_onConflictArbiterIndexes);
-
-	for (int i = 0; i < rel->ri_NumIndices; i++)
-	{
-		Relation	index = rel->ri_IndexRelationDescs[i];
-
-		if (RelationGetRelid(index) != arbiter)
-			continue;
-		*info = rel->ri_IndexRelationInfo[i];
-		if (index->rd_rel->relam == BTREE_AM_OID &&
-			(*info)->ii_Expressions == NIL && (*info)->ii_Predicate == NIL)
-			return index;
-	}
-	elog(ERROR, "relation \"%s\" has no unique index on a view's keys",
-		 RelationGetRelationName(rel->ri_RelationDesc));
-}
-
-static void
-begin_scan(Merge *merge, Target *target, Relation index)
-{
-	IndexInfo  *keys = target->keys;
-
-	for (int i = 0; i < keys->ii_NumIndexKeyAttrs; i++)
-		ScanKeyEntryInitialize(&target->scan_keys[i], 0, i + 1,
-							   keys->ii_UniqueStrats[i], InvalidOid,
-							   index->rd_indcollation[i],
-							   keys->ii_UniqueProcs[i], (Datum) 0);
-	target->scan = index_beginscan(target->rel->ri_RelationDesc, index,
-								   merge->estate->es_snapshot,
-								   keys->ii_NumIndexKeyAttrs, 0);
-}
-
-/*
- * What an index scan does for a heap, but for pruning the page whenever the
- * fillfactor would have it: that is for the room which an update needs, and there is
- * some until the page is nearly full.
- */
-static bool
-next_in_heap(Target *target)
-{
-	BufferHeapTupleTableSlot *slot = (BufferHeapTupleTableSlot *) target->existing;
-	HeapTuple	tuple = &slot->base.tupdata;
-	Relation	rel = target->rel->ri_RelationDesc;
-	IndexScanDesc scan = target->scan;
-	ItemPointer tid;
-
-	while ((tid = index_getnext_tid(scan, ForwardScanDirection)) != NULL)
-	{
-		Buffer		buffer = ReadBuffer(rel, ItemPointerGetBlockNumber(tid));
-		Page		page = BufferGetPage(buffer);
-		bool		all_dead = false;
-		bool		found;
-
-		/* looked at without a lock, as heap_page_prune_opt() does */
-		if (PageIsFull(page) || PageGetHeapFreeSpace(page) < target->room)
-			heap_page_prune_opt(rel, buffer);
-		LockBuffer(buffer, BUFFER_LOCK_SHARE);
-		found = heap_hot_search_buffer(tid, rel, buffer, scan->xs_snapshot,
-									   tuple, &all_dead, true);
-		LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
-		if (found)
-		{
-			ExecStorePinnedBufferHeapTuple(tuple, target->existing, buffer);
-			target->room = Max(target->room, 2 * MAXALIGN(tuple->t_len));
-			return true;
-		}
-		ReleaseBuffer(buffer);
-		scan->kill_prior_tuple = all_dead;
-	}
-	return false;
-}
-
-/* Puts the group's row into target->existing, if there is one. */
-static bool
-find_group(Target *target, TupleTableSlot *row)
-{
-	for (int i = 0; i < target->keys->ii_NumIndexKeyAttrs; i++)
-	{
-		ScanKey		key = &target->scan_keys[i];
-		bool		isnull;
-
-		key->sk_argument = slot_getattr(row,
-										target->keys->ii_IndexAttrNumbers[i],
-										&isnull);
-		/* NULLs are equal, as in GROUP BY */
-		key->sk_flags = isnull ? SK_ISNULL | SK_SEARCHNULL : 0;
-	}
-	index_rescan(target->scan, target->scan_keys,
-				 target->keys->ii_NumIndexKeyAttrs, NULL, 0);
-	return target->is_heap ? next_in_heap(target) :
-		index_getnext_slot(target->scan, ForwardScanDirection,
-						   target->existing);
-}
-
 /* ---- tables ---- */
 
 static Target *
@@ -255,10 +174,8 @@ find_target(Merge *merge, ResultRelInfo *rel)
 	target = palloc0(sizeof(Target));
 	target->rel = rel;
 	target->existing = rel->ri_onConflict->oc_Existing;
-	target->is_heap =
-		rel->ri_RelationDesc->rd_tableam == GetHeapamTableAmRoutine();
-	target->room = BLCKSZ / 10;
-	begin_scan(merge, target, find_key_index(rel, &target->keys));
+	target->finder = se_finder_open(rel, target->existing,
+									merge->estate->es_snapshot, merge->locator);
 	merge->targets = lcons(target, merge->targets);
 	return target;
 }
@@ -308,6 +225,8 @@ flush(Merge *merge, Target *target)
 		ResetPerTupleExprContext(merge->estate);
 		se_insert_index_tuples(target->rel, target->fresh[i], merge->estate,
 							   false, SE_ALL_INDEXES);
+		se_finder_remember(target->finder, target->fresh_hash[i],
+						   &target->fresh[i]->tts_tid);
 		ExecClearTuple(target->fresh[i]);
 	}
 	target->n_fresh = 0;
@@ -316,7 +235,7 @@ flush(Merge *merge, Target *target)
 }
 
 static void
-insert_group(Merge *merge, Target *target, TupleTableSlot *row)
+insert_group(Merge *merge, Target *target, TupleTableSlot *row, uint32 hash)
 {
 	TupleTableSlot **fresh = &target->fresh[target->n_fresh];
 
@@ -325,13 +244,14 @@ insert_group(Merge *merge, Target *target, TupleTableSlot *row)
 								   &merge->estate->es_tupleTable);
 	ExecCopySlot(*fresh, row);
 	check_row(merge, target, *fresh);
+	target->fresh_hash[target->n_fresh] = hash;
 	if (++target->n_fresh == BUFFERED)
 		flush(merge, target);
 }
 
 /* DO UPDATE SET ... WHERE ... of the row found. */
 static void
-update_group(Merge *merge, Target *target, TupleTableSlot *row)
+update_group(Merge *merge, Target *target, TupleTableSlot *row, uint32 hash)
 {
 	OnConflictSetState *set = target->rel->ri_onConflict;
 	ExprContext *econtext = merge->node->ps.ps_ExprContext;
@@ -363,54 +283,244 @@ update_group(Merge *merge, Target *target, TupleTableSlot *row)
 		se_insert_index_tuples(target->rel, set->oc_ProjSlot, merge->estate,
 							   true, indexes);
 	}
+	se_finder_remember(target->finder, hash, &set->oc_ProjSlot->tts_tid);
+}
+
+/* ---- rows that wait ---- */
+
+/* Takes a row that the plan has given, which may have columns more than the table. */
+static void
+take_row(Merge *merge, Waiting *it, TupleTableSlot *from)
+{
+	TupleTableSlot *row = merge->taken;
+	int			n = row->tts_tupleDescriptor->natts;
+	MemoryContext old;
+
+	slot_getsomeattrs(from, n);
+	ExecClearTuple(row);
+	memcpy(row->tts_values, from->tts_values, n * sizeof(Datum));
+	memcpy(row->tts_isnull, from->tts_isnull, n * sizeof(bool));
+	ExecStoreVirtualTuple(row);
+	old = MemoryContextSwitchTo(merge->rows_context);
+	it->row = ExecCopySlotMinimalTuple(row);
+	MemoryContextSwitchTo(old);
+	it->target = route(merge, &row);
+	it->hash = se_finder_hash(it->target->finder, row);
+	se_locator_prefetch(merge->locator, it->hash);
 }
 
 static void
-merge_row(Merge *merge, TupleTableSlot *row)
+locate(Waiting *it)
 {
-	Target	   *target = route(merge, &row);
+	se_finder_locate(it->target->finder, it->hash, &it->at);
+}
 
-	if (find_group(target, row))
+/* Returns how many; *more: there are others behind them. */
+static int
+take_rows(Merge *merge, PlanState *plan, bool *more)
+{
+	Size		room = work_mem * (Size) 1024;
+	int			n = 0;
+
+	*more = true;
+	while (*more && n < WAITING && room > 0)
 	{
-		update_group(merge, target, row);
-		ExecClearTuple(target->existing);
+		TupleTableSlot *row;
+
+		CHECK_FOR_INTERRUPTS();
+		ResetPerTupleExprContext(merge->estate);
+		row = ExecProcNode(plan);
+		*more = !TupIsNull(row);
+		if (!*more)
+			break;
+		take_row(merge, &merge->waiting[n], row);
+		room -= Min(room, merge->waiting[n].row->t_len);
+		if (n >= AHEAD)
+			locate(&merge->waiting[n - AHEAD]);
+		n++;
+	}
+	for (int i = Max(0, n - AHEAD); i < n; i++)
+		locate(&merge->waiting[i]);
+	return n;
+}
+
+static int
+compare_order(const void *a, const void *b)
+{
+	uint64		x = *(const uint64 *) a;
+	uint64		y = *(const uint64 *) b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* By their places, and those behind them that have none, as they came. */
+static void
+put_in_order(Merge *merge, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		const ItemPointerData *tid = &merge->waiting[i].at.tid;
+		uint64		place = PG_UINT64_MAX >> NUMBER_BITS;
+
+		if (ItemPointerIsValid(tid))
+			place = (uint64) ItemPointerGetBlockNumber(tid) << LINE_POINTER_BITS |
+				ItemPointerGetOffsetNumber(tid);
+		merge->order[i] = place << NUMBER_BITS | i;
+	}
+	qsort(merge->order, n, sizeof(uint64), compare_order);
+}
+
+/* ---- merging them ---- */
+
+static void
+load_waiting(Merge *merge, Waiting *it)
+{
+	se_prefetch_memory(it);
+}
+
+static void
+load_page(Merge *merge, Waiting *it)
+{
+	se_prefetch_memory(it->row);
+	if (ItemPointerIsValid(&it->at.tid))
+		se_locator_prefetch_page(it->target->rel->ri_RelationDesc, &it->at);
+}
+
+static void
+load_row(Merge *merge, Waiting *it)
+{
+	se_locator_prefetch(merge->locator, it->hash);
+	se_locator_prefetch_row(&it->at);
+}
+
+static void
+merge_row(Merge *merge, Waiting *it)
+{
+	TupleTableSlot *row = merge->row;
+	bool		located;
+
+	ResetPerTupleExprContext(merge->estate);
+	ExecStoreMinimalTuple(it->row, row, false);
+	(void) route(merge, &row);
+	if (se_finder_find(it->target->finder, row, &it->at, &located))
+	{
+		update_group(merge, it->target, row, it->hash);
+		ExecClearTuple(it->target->existing);
 	}
 	else
-		insert_group(merge, target, row);
+		insert_group(merge, it->target, row, it->hash);
+	merge->n_located += located;
+	merge->estate->es_processed++;
+}
+
+/* The row that has this place in the order takes a step, if there is one. */
+static void
+step(Merge *merge, int place, int n, void (*take) (Merge *, Waiting *))
+{
+	if (place >= 0 && place < n)
+		take(merge, &merge->waiting[merge->order[place] & (WAITING - 1)]);
+}
+
+static void
+merge_waiting(Merge *merge, int n)
+{
+	for (int i = -3 * AHEAD; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		step(merge, i + 3 * AHEAD, n, load_waiting);
+		step(merge, i + 2 * AHEAD, n, load_page);
+		step(merge, i + AHEAD, n, load_row);
+		step(merge, i, n, merge_row);
+	}
+	ExecClearTuple(merge->row);
+	MemoryContextReset(merge->rows_context);
+}
+
+/*
+ * The statement sorts its rows so that writers who wait for each other do it in
+ * the same order, and to go through the index.  Nobody else writes now; if the index
+ * is hardly asked either, the rows are taken as they are.
+ */
+static PlanState *
+without_sort(PlanState *plan)
+{
+	PlanState  *below = plan;
+	ListCell   *lc;
+
+	/* drops columns by which rows are sorted, which come last */
+	if (IsA(plan, SubqueryScanState) && plan->qual == NULL)
+	{
+		foreach(lc, plan->plan->targetlist)
+		{
+			TargetEntry *tle = lfirst_node(TargetEntry, lc);
+
+			if (!IsA(tle->expr, Var) ||
+				((Var *) tle->expr)->varattno != tle->resno)
+				return plan;
+		}
+		below = ((SubqueryScanState *) plan)->subplan;
+	}
+	return IsA(below, SortState) ? outerPlanState(below) : plan;
+}
+
+static void
+merge_rows(Merge *merge)
+{
+	PlanState  *plan = outerPlanState(merge->node);
+	bool		more = true;
+
+	if (se_locator_is_warm(merge->locator))
+		plan = without_sort(plan);
+	while (more)
+	{
+		int			n = take_rows(merge, plan, &more);
+
+		put_in_order(merge, n);
+		merge_waiting(merge, n);
+	}
+	se_locator_note_hits(merge->locator, merge->n_located,
+						 merge->estate->es_processed);
+}
+
+static void
+start(Merge *merge)
+{
+	TupleDesc	desc =
+		RelationGetDescr(merge->node->rootResultRelInfo->ri_RelationDesc);
+
+	merge->flush_context = AllocSetContextCreate(CurrentMemoryContext,
+												 "stream_ext merge",
+												 ALLOCSET_DEFAULT_SIZES);
+	merge->rows_context = AllocSetContextCreate(CurrentMemoryContext,
+												"stream_ext rows to merge",
+												ALLOCSET_DEFAULT_SIZES);
+	merge->waiting = palloc(sizeof(Waiting) * WAITING);
+	merge->order = palloc(sizeof(uint64) * WAITING);
+	merge->taken = ExecInitExtraTupleSlot(merge->estate, desc, &TTSOpsVirtual);
+	merge->row = ExecInitExtraTupleSlot(merge->estate, desc,
+										&TTSOpsMinimalTuple);
 }
 
 bool
-se_merge_directly(QueryDesc *query)
+se_merge_directly(QueryDesc *query, SeLocator *locator)
 {
-	Merge		merge = {(ModifyTableState *) query->planstate, query->estate};
+	Merge		merge = {.node = (ModifyTableState *) query->planstate,
+		.estate = query->estate,.locator = locator};
 	MemoryContext old;
 	ListCell   *lc;
 
 	if (!IsA(query->planstate, ModifyTableState) || !is_possible(merge.node))
 		return false;
 	old = MemoryContextSwitchTo(query->estate->es_query_cxt);
-	merge.flush_context = AllocSetContextCreate(CurrentMemoryContext,
-												"stream_ext merge",
-												ALLOCSET_DEFAULT_SIZES);
-	for (;;)
-	{
-		TupleTableSlot *row;
-
-		CHECK_FOR_INTERRUPTS();
-		ResetPerTupleExprContext(query->estate);
-		row = ExecProcNode(outerPlanState(merge.node));
-		if (TupIsNull(row))
-			break;
-		merge_row(&merge, row);
-		query->estate->es_processed++;
-	}
+	start(&merge);
+	merge_rows(&merge);
 	foreach(lc, merge.targets)
 	{
 		Target	   *target = lfirst(lc);
 
 		if (target->n_fresh > 0)
 			flush(&merge, target);
-		index_endscan(target->scan);
+		se_finder_close(target->finder);
 	}
 	MemoryContextSwitchTo(old);
 	return true;

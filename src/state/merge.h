@@ -10,12 +10,14 @@
 
 #include "executor/execdesc.h"
 
+#include "locator.h"
+
 /*
  * Runs the started INSERT ... ON CONFLICT DO UPDATE of a view.  The caller has
  * made sure that nobody else merges into the state until the transaction ends,
  * and took the query's snapshot after that.  False: the state table has what is
  * the executor's business (triggers, ...), nothing was done.
  */
-extern bool se_merge_directly(QueryDesc *query);
+extern bool se_merge_directly(QueryDesc *query, SeLocator *locator);
 
 #endif							/* SE_STATE_MERGE_H */

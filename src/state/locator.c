@@ -1,0 +1,300 @@
+/*-------------------------------------------------------------------------
+ *
+ * locator.c
+ *	  Where the rows of a state table were last seen.
+ *
+ * Batches of a view with millions of groups touch a row here and a row there.
+ * Most of the time then goes into waiting for memory: for a page of the index,
+ * for the page of the table, for the row.  Here a worker remembers where the row
+ * of a group was, in 8 bytes; with that it finds the row without the index, and
+ * it can have the page loaded before it is needed, from memory or from disk.
+ *
+ *		hash of the group's key -> bucket of 8 entries, one cache line
+ *		entry:	21 bits of the hash | 32 of the block | 11 of the line pointer
+ *
+ * An entry may be wrong: the row was moved, the line pointer was used again, or two
+ * groups look alike.  So the caller compares the row's key and asks the index
+ * when it is another.  Nothing here has to be told of vacuum, rollbacks or DDL.
+ *
+ * Buckets are the low bits of the hash, entries have the others: so the buckets
+ * can be doubled where they are, each into itself and one new.  They are when
+ * most entries are in use, as long as stream_ext.locator_memory allows; from then
+ * on later entries take the place of earlier ones.
+ *
+ * All of it is the process's own memory: after a crash it is empty.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sys/mman.h>
+
+#include "access/htup_details.h"
+#include "storage/buf_internals.h"
+#include "storage/bufmgr.h"
+#include "storage/bufpage.h"
+#include "utils/memutils.h"
+
+#include "guc.h"
+#include "locator.h"
+
+#define WAYS 8					/* entries of a bucket */
+#define FEWEST_BITS 11			/* of the hash that choose a bucket; entries
+								 * do not have them */
+#define LINE_POINTER_BITS 11
+#define FULL 0.7				/* entries in use */
+#define WARM 0.7				/* rows found at once */
+#define CACHE_LINE 64
+#define SIZE_HUGE (2 * 1024 * 1024)	/* of a huge page */
+#define POINTER_LINES 4			/* cache lines of a page's line pointers */
+#define ROW_LINES 2				/* and of a row, more or less */
+
+typedef struct Bucket
+{
+	uint64		entries[WAYS];	/* 0: empty */
+} Bucket;
+
+StaticAssertDecl(sizeof(Bucket) == CACHE_LINE, "a bucket is a cache line");
+StaticAssertDecl(MaxHeapTuplesPerPage < 1 << LINE_POINTER_BITS,
+				 "an entry has room for any line pointer");
+
+struct SeLocator
+{
+	MemoryContext context;
+	MemoryContextCallback callback;
+	char	   *memory;			/* of the buckets, which are aligned in it */
+	Bucket	   *buckets;		/* NULL: none yet */
+	uint32		n;				/* a power of two */
+	uint64		in_use;			/* entries */
+	bool		warm;
+	Size		counted;		/* bytes that are in the process's sum */
+};
+
+/* Bytes of all locators of this process. */
+static Size used = 0;
+
+static void
+forget_memory(void *arg)
+{
+	SeLocator  *locator = arg;
+
+	used -= locator->counted;
+}
+
+SeLocator *
+se_locator_create(void)
+{
+	SeLocator  *locator = palloc0(sizeof(SeLocator));
+
+	locator->context = CurrentMemoryContext;
+	locator->callback.func = forget_memory;
+	locator->callback.arg = locator;
+	MemoryContextRegisterResetCallback(locator->context, &locator->callback);
+	return locator;
+}
+
+/* ---- rows ---- */
+
+/* The part of an entry that says whose it is. */
+static uint64
+tag_of(uint32 hash)
+{
+	return (uint64) (hash >> FEWEST_BITS) << (32 + LINE_POINTER_BITS);
+}
+
+static bool
+has_tag(uint64 entry, uint64 tag)
+{
+	return (entry ^ tag) >> (32 + LINE_POINTER_BITS) == 0;
+}
+
+static Bucket *
+bucket_of(const SeLocator *locator, uint32 hash)
+{
+	return &locator->buckets[hash & (locator->n - 1)];
+}
+
+void
+se_locator_prefetch(const SeLocator *locator, uint32 hash)
+{
+	if (locator->buckets != NULL)
+		__builtin_prefetch(bucket_of(locator, hash), 1);
+}
+
+bool
+se_locator_find(const SeLocator *locator, uint32 hash, ItemPointer tid)
+{
+	uint64		tag = tag_of(hash);
+	Bucket	   *bucket;
+
+	if (locator->buckets == NULL)
+		return false;
+	bucket = bucket_of(locator, hash);
+	for (int i = 0; i < WAYS; i++)
+	{
+		uint64		entry = bucket->entries[i];
+
+		if (entry == 0 || !has_tag(entry, tag))
+			continue;
+		ItemPointerSet(tid, (BlockNumber) (entry >> LINE_POINTER_BITS),
+					   (OffsetNumber) (entry & ((1 << LINE_POINTER_BITS) - 1)));
+		return true;
+	}
+	return false;
+}
+
+/* Random reads of small pages would wait for their addresses, too. */
+static void
+use_huge_pages(char *memory, Size size)
+{
+#ifdef MADV_HUGEPAGE
+	uintptr_t	start = TYPEALIGN(SIZE_HUGE, memory);
+	uintptr_t	end = TYPEALIGN_DOWN(SIZE_HUGE, memory + size);
+
+	if (end > start)
+		(void) madvise((void *) start, end - start, MADV_HUGEPAGE);
+#endif
+}
+
+/* Room for n buckets, of which those that are there stay. */
+static bool
+allocate(SeLocator *locator, uint32 n)
+{
+	Size		size = n * sizeof(Bucket);
+	Size		old_size = locator->n * sizeof(Bucket);
+	Size		shift = (char *) locator->buckets - locator->memory;
+	Bucket	   *aligned;
+
+	if (used - locator->counted + size > (Size) se_guc_locator_memory_kb * 1024)
+		return false;
+	if (locator->memory == NULL)
+		locator->memory = MemoryContextAllocHuge(locator->context,
+												 size + sizeof(Bucket));
+	else
+		locator->memory = repalloc_huge(locator->memory, size + sizeof(Bucket));
+	used += size - locator->counted;
+	locator->counted = size;
+	aligned = (Bucket *) TYPEALIGN(sizeof(Bucket), locator->memory);
+	if (old_size > 0 && (char *) aligned != locator->memory + shift)
+		memmove(aligned, locator->memory + shift, old_size);
+	locator->buckets = aligned;
+	locator->n = n;
+	use_huge_pages((char *) aligned, size);
+	memset((char *) aligned + old_size, 0, size - old_size);
+	return true;
+}
+
+static void
+grow(SeLocator *locator)
+{
+	uint32		n = locator->n;
+	uint32		moves = n >> FEWEST_BITS;	/* the bit that tells halves apart */
+
+	if (n >= PG_UINT32_MAX / 2 || !allocate(locator, n * 2))
+		return;
+	for (uint32 b = 0; b < n; b++)
+		for (int i = 0, to = 0; i < WAYS; i++)
+		{
+			uint64	   *entry = &locator->buckets[b].entries[i];
+
+			if (((*entry >> (32 + LINE_POINTER_BITS)) & moves) == 0)
+				continue;
+			locator->buckets[n + b].entries[to++] = *entry;
+			*entry = 0;
+		}
+}
+
+void
+se_locator_store(SeLocator *locator, uint32 hash, const ItemPointerData *tid)
+{
+	uint64		tag = tag_of(hash);
+	Bucket	   *bucket;
+	int			free = (hash >> 16) % WAYS;
+
+	if (locator->buckets == NULL && !allocate(locator, 1 << FEWEST_BITS))
+		return;
+	bucket = bucket_of(locator, hash);
+	for (int i = 0; i < WAYS; i++)
+	{
+		if (bucket->entries[i] == 0)
+			free = i;
+		else if (has_tag(bucket->entries[i], tag))
+		{
+			free = i;
+			break;
+		}
+	}
+	if (bucket->entries[free] == 0)
+		locator->in_use++;
+	bucket->entries[free] = tag |
+		(uint64) ItemPointerGetBlockNumber(tid) << LINE_POINTER_BITS |
+		ItemPointerGetOffsetNumber(tid);
+	if (locator->in_use > locator->n * (WAYS * FULL))
+		grow(locator);
+}
+
+void
+se_locator_note_hits(SeLocator *locator, uint64 hits, uint64 rows)
+{
+	locator->warm = hits >= rows * WARM;
+}
+
+bool
+se_locator_is_warm(const SeLocator *locator)
+{
+	return locator->warm;
+}
+
+/* ---- loading ---- */
+
+void
+se_prefetch_memory(const void *memory)
+{
+	for (int i = 0; i < ROW_LINES; i++)
+		__builtin_prefetch((const char *) memory + i * CACHE_LINE);
+}
+
+void
+se_locator_prefetch_page(Relation rel, SeLocation *at)
+{
+	BlockNumber block = ItemPointerGetBlockNumberNoCheck(&at->tid);
+	OffsetNumber line = ItemPointerGetOffsetNumberNoCheck(&at->tid);
+	char	   *page;
+
+	at->buffer = InvalidBuffer;
+	if (line == InvalidOffsetNumber || line > MaxHeapTuplesPerPage)
+		return;
+	at->buffer = PrefetchBuffer(rel, MAIN_FORKNUM, block).recent_buffer;
+	if (at->buffer <= 0)
+		return;
+	page = (char *) BufferGetBlock(at->buffer);
+	__builtin_prefetch(GetBufferDescriptor(at->buffer - 1), 1);
+	/* the header, and line pointers, among which a free one will be looked for */
+	for (int i = 0; i < POINTER_LINES; i++)
+		__builtin_prefetch(page + i * CACHE_LINE, 1);
+	__builtin_prefetch(PageGetItemId((Page) page, line));
+}
+
+/*
+ * The page is neither pinned nor locked, so what is read here may be anything;
+ * it only serves to load something.
+ */
+void
+se_locator_prefetch_row(const SeLocation *at)
+{
+	char	   *page;
+	ItemId		item;
+	Size		free_space;
+
+	if (at->buffer <= 0)
+		return;
+	page = (char *) BufferGetBlock(at->buffer);
+	item = PageGetItemId((Page) page,
+						 ItemPointerGetOffsetNumberNoCheck(&at->tid));
+	free_space = ((PageHeader) page)->pd_upper % BLCKSZ;
+	for (int i = 0; i < ROW_LINES; i++)
+	{
+		__builtin_prefetch(page + (ItemIdGetOffset(item) + i * CACHE_LINE) % BLCKSZ);
+		__builtin_prefetch(page + (free_space - (i + 1) * CACHE_LINE) % BLCKSZ, 1);
+	}
+}

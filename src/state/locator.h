@@ -1,0 +1,53 @@
+/*-------------------------------------------------------------------------
+ *
+ * locator.h
+ *	  Where the rows of a state table were last seen; private to state/.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SE_STATE_LOCATOR_H
+#define SE_STATE_LOCATOR_H
+
+#include "storage/block.h"
+#include "storage/buf.h"
+#include "storage/itemptr.h"
+#include "utils/rel.h"
+
+/*
+ * A memory of rows by the hash of their group, and of buffers by block.  Both
+ * are hints: what is remembered may be another row now, or no row, and the
+ * caller looks before it believes.
+ */
+typedef struct SeLocator SeLocator;
+
+/* In CurrentMemoryContext; its memory is counted until that is reset. */
+extern SeLocator *se_locator_create(void);
+
+/* Loads the cache line in which se_locator_find() will look. */
+extern void se_locator_prefetch(const SeLocator *locator, uint32 hash);
+extern bool se_locator_find(const SeLocator *locator, uint32 hash,
+							ItemPointer tid);
+extern void se_locator_store(SeLocator *locator, uint32 hash,
+							 const ItemPointerData *tid);
+
+/* Loads what begins here, as much as a row mostly has. */
+extern void se_prefetch_memory(const void *memory);
+
+/* How many rows of a merge were found where they had been. */
+extern void se_locator_note_hits(SeLocator *locator, uint64 hits, uint64 rows);
+/* Most of the last were. */
+extern bool se_locator_is_warm(const SeLocator *locator);
+
+/* Where a row may be, and what is being done to load it. */
+typedef struct SeLocation
+{
+	ItemPointerData tid;
+	Buffer		buffer;			/* that held the page a moment ago, or invalid */
+} SeLocation;
+
+/* Loads the header of the page and the row's line pointer, or starts to read the page. */
+extern void se_locator_prefetch_page(Relation rel, SeLocation *at);
+/* Some steps later: loads the row. */
+extern void se_locator_prefetch_row(const SeLocation *at);
+
+#endif							/* SE_STATE_LOCATOR_H */
