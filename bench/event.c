@@ -5,6 +5,7 @@
  */
 #include "event.h"
 
+#include <math.h>
 #include <string.h>
 
 #define DAY_MS INT64_C(86400000)
@@ -120,20 +121,33 @@ event_backlog_time(uint64_t seed, uint64_t i, double rate)
 		(int64_t) (mix(seed, i, 3) % DISORDER_MS);
 }
 
+static int
+draw_ad(uint64_t i, uint32_t random, int ads, Draw draw)
+{
+	uint64_t	rank = i;
+
+	if (draw == DRAW_EVENLY)
+		return 1 + random % ads;
+	if (draw == DRAW_BY_ZIPF)
+		rank = exp(random / 4294967296.0 * log(ads + 1.0)) - 1;
+	/* scattered: neighbours in rank are not neighbours in number */
+	return 1 + rank * 7919 % ads;
+}
+
 size_t
-event_write(uint64_t seed, uint64_t i, int64_t time_ms, int ads, char *buf,
-			Event *event)
+event_write(uint64_t seed, uint64_t i, int64_t time_ms, int ads, Draw draw,
+			char *buf, Event *event)
 {
 	static const char *const types[] = {"view", "click", "purchase"};
 	static const char *const shelves[] = {"shoes", "tents", "lamps", "books"};
 	uint64_t	a = mix(seed, i, 0);
 	uint64_t	b = mix(seed, i, 1);
 	uint64_t	c = mix(seed, i, 2);
-	int			type = (c >> 32) % 3;
+	int			type = draw == DRAW_IN_TURN ? 0 : (c >> 32) % 3;
 	Writer		w = {buf};
 
 	event->time_ms = time_ms;
-	event->ad_id = 1 + (c & 0xFFFFFFFF) % ads;
+	event->ad_id = draw_ad(i, c & 0xFFFFFFFF, ads, draw);
 	event->cents = 1 + (c >> 40) % 20000;
 	event->view = type == 0;
 

@@ -31,8 +31,16 @@ typedef struct Event
 /* Event time of number i when rate events happen a second, a little disordered */
 extern int64_t event_backlog_time(uint64_t seed, uint64_t i, double rate);
 
+/* How often each ad comes: as often as others, by Zipf's law, or once in turn. */
+typedef enum Draw
+{
+	DRAW_EVENLY,
+	DRAW_BY_ZIPF,				/* that of rank r in proportion to 1 / r */
+	DRAW_IN_TURN				/* and each event is a view */
+} Draw;
+
 /* Writes event i, of one of the ads, to buf, tells what is in it, returns its length */
 extern size_t event_write(uint64_t seed, uint64_t i, int64_t time_ms, int ads,
-						  char *buf, Event *event);
+						  Draw draw, char *buf, Event *event);
 
 #endif

@@ -58,7 +58,7 @@ SELECT ad_id, count(*) AS events, sum(price) AS total
 FROM clicks WHERE event_type = 'view' GROUP BY ad_id"""
 
 GROUPS_RESULT = """
-COPY (SELECT 1709251200, ad_id, events / 2, (total * 50)::bigint
+COPY (SELECT 1709251200, ad_id, events, (total * 100)::bigint
       FROM {view} ORDER BY 2) TO STDOUT"""
 
 # Windows that close together, and a view on what they say then.
@@ -189,9 +189,12 @@ class Lab:
         """A topic with that many events and the file of the expected result."""
         topic = self.new_topic()
         expected = self.path(topic + ".tsv")
+        self.fill(topic, expected, events, partitions, *options)
+        return topic, expected
+
+    def fill(self, topic, expected, events, partitions, *options):
         self.program("load", "-b", self.brokers, "-t", topic, "-n", events,
                      "-p", partitions, "-o", expected, *options)
-        return topic, expected
 
     def check(self, got, expected, who):
         if not filecmp.cmp(got, expected, shallow=False):
@@ -262,23 +265,30 @@ class Lab:
             "SELECT state, error FROM stream.status").fetchone()
         return f"the stream is {row[0]}: {row[1]}"
 
-    def run_backlog(self, events, timeout=300):
-        """Resumes the stream, waits until all is committed; its figures."""
-        memory, done, pid = 0, 0, None
-        start = time.monotonic()
-        self.app.execute("SELECT stream.resume('clicks')")
+    def await_progress(self, events, pid, timeout):
+        """Until so many are committed; the most memory that the worker had."""
+        memory, done, start = 0, 0, time.monotonic()
         while done < events:
             time.sleep(0.02)
-            done, pid = self.progress()
-            if pid:
+            done, worker = self.progress()
+            if pid and worker and worker != pid:
+                raise WrongResult(f"worker {pid} has become {worker}")
+            if worker:
                 with contextlib.suppress(FileNotFoundError):
-                    memory = max(memory, private_kb(pid))
+                    memory = max(memory, private_kb(worker))
             if time.monotonic() - start > timeout:
                 raise WrongResult(f"{done} of {events} events in {timeout} s;"
                                   f" {self.error()}")
+        return memory
+
+    def run_backlog(self, events, timeout=300):
+        """Resumes the stream, waits until all is committed; its figures."""
+        start = time.monotonic()
+        self.app.execute("SELECT stream.resume('clicks')")
+        memory = self.await_progress(events, None, timeout)
         seconds = time.monotonic() - start
         return {"events": events, "seconds": seconds,
-                "cpu_us": cpu_seconds(pid) * 1e6 / events,
+                "cpu_us": cpu_seconds(self.worker()) * 1e6 / events,
                 "private_kb": memory}
 
     def check_view(self, view, expected, result=RESULT):
@@ -317,18 +327,42 @@ class Lab:
                                   f" {wanted * times}")
         return result
 
-    def groups_run(self, topic, expected, events):
-        """A backlog into a view without a window, twice: groups that are new,
-        then the same ones again."""
+    def groups_run(self, ads, events):
+        """Backlogs into a view without a window: ads that are new, drawn evenly;
+        then, when each of them is there, drawn evenly and by Zipf's law.
+
+        One worker works all the time, as in a stream that has run for long."""
+        options = ("-a", ads, "-w", 10 ** 12)  # all of event time is one window
+        topic, expected = self.backlog(events, 4, *options)
+        runs = {}
         self.admin.execute("CHECKPOINT")
         with self.stream(topic, ["groups_view"], query=GROUPS_VIEW):
-            new = self.run_backlog(events, timeout=1800)
-            self.app.execute("SELECT stream.pause('clicks')")
-            self.app.execute("SELECT stream.seek('clicks', '\"earliest\"')")
-            self.admin.execute("CHECKPOINT")
-            again = self.run_backlog(events, timeout=1800)
+            runs["new"] = self.run_backlog(events, timeout=1800)
+            total = events
+            for seed, (what, n, more) in enumerate([
+                    ("each once", ads, ["-c"]), ("drawn evenly", events, []),
+                    ("by Zipf's law", events, ["-z"])]):
+                total += n
+                runs[what] = self.following_backlog(
+                    "groups_view", total, n, topic, expected, n, 4, "-s",
+                    seed + 2, "-i", expected, *options, *more)
             self.check_view("groups_view", expected, GROUPS_RESULT)
-        return new, again
+        return runs
+
+    def following_backlog(self, view, total, events, *fill):
+        """A backlog that comes while the worker waits for the view's table; what
+        it has done before tells nothing of this one."""
+        pid = self.worker()
+        cpu = cpu_seconds(pid)
+        with psycopg.connect(self.dsn + "app") as holder:
+            holder.execute(f"LOCK TABLE {view}_state IN SHARE MODE")
+            self.fill(*fill)
+            self.admin.execute("CHECKPOINT")
+        start = time.monotonic()
+        memory = self.await_progress(total, pid, 1800)
+        return {"events": events, "seconds": time.monotonic() - start,
+                "cpu_us": (cpu_seconds(pid) - cpu) * 1e6 / events,
+                "private_kb": memory}
 
     def closing_run(self, groups):
         """A window of so many groups closes under a load of 10,000 events/s.

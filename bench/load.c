@@ -11,6 +11,9 @@
  * sticky partitioner: ten thousand requests a second of one event each would
  * measure the broker.
  *
+ * A backlog may follow another into its topic (-i); what any reader has to arrive
+ * at is of both then.
+ *
  * Burst b goes to partition b mod p and the producer is idempotent, so that in
  * a fresh topic the offset of each event is known.  A backlog's bursts are of
  * one event.  Any delivery error ends the run: a bench of fewer events than it
@@ -37,6 +40,7 @@ typedef struct Load
 	const char *brokers;
 	const char *topic;
 	const char *result_path;	/* expected aggregate, backlog only */
+	const char *earlier_path;	/* that of a backlog which the topic has */
 	const char *sent_path;		/* moments of produce(), rate only */
 	uint64_t	events;
 	uint64_t	seed;
@@ -45,6 +49,7 @@ typedef struct Load
 	double		rate;			/* events a second, 0: a backlog */
 	double		event_rate;		/* events per second of event time */
 	int			ads;
+	Draw		draw;
 	int64_t		window_ms;		/* of the expected aggregate */
 	rd_kafka_t *producer;
 	rd_kafka_topic_t *handle;
@@ -144,7 +149,6 @@ create_topic(Load *load)
 	rd_kafka_event_destroy(event);
 	rd_kafka_NewTopic_destroy(topic);
 	rd_kafka_queue_destroy(queue);
-	load->handle = rd_kafka_topic_new(load->producer, load->topic, NULL);
 }
 
 static void
@@ -152,8 +156,8 @@ produce(Load *load, uint64_t i, int64_t time_ms)
 {
 	char		buf[EVENT_MAX_BYTES];
 	Event		event;
-	size_t		length = event_write(load->seed, i, time_ms, load->ads, buf,
-										 &event);
+	size_t		length = event_write(load->seed, i, time_ms, load->ads,
+									 load->draw, buf, &event);
 
 	if (load->groups != NULL && event.view)
 	{
@@ -206,6 +210,32 @@ send_at_rate(Load *load)
 	}
 }
 
+/* What write_result() wrote when the topic was made. */
+static void
+read_earlier(Load *load)
+{
+	FILE	   *f = fopen(load->earlier_path, "r");
+	long long	start;
+	long long	count;
+	long long	cents;
+	int			ad;
+
+	if (f == NULL)
+		die(load->earlier_path, strerror(errno));
+	while (fscanf(f, "%lld %d %lld %lld", &start, &ad, &count, &cents) == 4)
+	{
+		int64_t		window = (start * 1000 - EVENT_EPOCH_MS) / load->window_ms;
+
+		if (window < 0 || window >= load->windows || ad < 1 || ad > load->ads)
+			die(load->earlier_path, "of other windows or ads");
+		load->groups[window * load->ads + ad - 1].count += count;
+		load->groups[window * load->ads + ad - 1].cents += cents;
+	}
+	if (!feof(f))
+		die(load->earlier_path, "not a result");
+	fclose(f);
+}
+
 static void
 write_result(const Load *load)
 {
@@ -244,7 +274,7 @@ usage(void)
 			" [-s SEED]\n"
 			"            [-e EVENT_RATE] [-a ADS] [-w WINDOW_MS]"
 			" [-o EXPECTED_TSV]\n"
-			"                                                   a backlog\n"
+			"            [-z | -c] [-i EARLIER_TSV]             a backlog\n"
 			"            -r RATE [-k BURST] [-l SENT_TIMES]     paced\n");
 	exit(2);
 }
@@ -254,7 +284,7 @@ parse_options(Load *load, int argc, char **argv)
 {
 	int			option;
 
-	while ((option = getopt(argc, argv, "b:t:n:p:s:e:a:w:o:r:k:l:")) != -1)
+	while ((option = getopt(argc, argv, "b:t:n:p:s:e:a:zci:w:o:r:k:l:")) != -1)
 		switch (option)
 		{
 			case 'b':
@@ -278,6 +308,15 @@ parse_options(Load *load, int argc, char **argv)
 			case 'a':
 				load->ads = atoi(optarg);
 				break;
+			case 'z':
+				load->draw = DRAW_BY_ZIPF;
+				break;
+			case 'c':
+				load->draw = DRAW_IN_TURN;
+				break;
+			case 'i':
+				load->earlier_path = optarg;
+				break;
 			case 'w':
 				load->window_ms = strtoll(optarg, NULL, 10);
 				break;
@@ -299,6 +338,7 @@ parse_options(Load *load, int argc, char **argv)
 	if (load->brokers == NULL || load->topic == NULL || load->events == 0 ||
 		load->partitions < 1 || load->burst < 1 || load->event_rate <= 0 ||
 		load->ads < 1 || load->window_ms < 1000 ||
+		(load->earlier_path != NULL && load->rate > 0) ||
 		optind < argc)
 		usage();
 }
@@ -320,7 +360,11 @@ main(int argc, char **argv)
 		load.groups = allocate(load.windows * load.ads, sizeof(Group));
 	}
 	connect_producer(&load);
-	create_topic(&load);
+	if (load.earlier_path == NULL)
+		create_topic(&load);
+	else
+		read_earlier(&load);
+	load.handle = rd_kafka_topic_new(load.producer, load.topic, NULL);
 	printf("ready\n");
 	fflush(stdout);
 

@@ -38,10 +38,10 @@
 #include "guc.h"
 #include "locator.h"
 
-#define WAYS 8					/* entries of a bucket */
+#define WAYS 8					/* entries of a bucket: 3 bits of the hash */
 #define FEWEST_BITS 11			/* of the hash that choose a bucket; entries
 								 * do not have them */
-#define LINE_POINTER_BITS 11
+#define TAG_SHIFT (32 + SE_LINE_POINTER_BITS)
 #define FULL 0.7				/* entries in use */
 #define WARM 0.7				/* rows found at once */
 #define CACHE_LINE 64
@@ -55,7 +55,7 @@ typedef struct Bucket
 } Bucket;
 
 StaticAssertDecl(sizeof(Bucket) == CACHE_LINE, "a bucket is a cache line");
-StaticAssertDecl(MaxHeapTuplesPerPage < 1 << LINE_POINTER_BITS,
+StaticAssertDecl(MaxHeapTuplesPerPage < 1 << SE_LINE_POINTER_BITS,
 				 "an entry has room for any line pointer");
 
 struct SeLocator
@@ -99,13 +99,13 @@ se_locator_create(void)
 static uint64
 tag_of(uint32 hash)
 {
-	return (uint64) (hash >> FEWEST_BITS) << (32 + LINE_POINTER_BITS);
+	return (uint64) (hash >> FEWEST_BITS) << TAG_SHIFT;
 }
 
 static bool
 has_tag(uint64 entry, uint64 tag)
 {
-	return (entry ^ tag) >> (32 + LINE_POINTER_BITS) == 0;
+	return (entry ^ tag) >> TAG_SHIFT == 0;
 }
 
 static Bucket *
@@ -136,8 +136,8 @@ se_locator_find(const SeLocator *locator, uint32 hash, ItemPointer tid)
 
 		if (entry == 0 || !has_tag(entry, tag))
 			continue;
-		ItemPointerSet(tid, (BlockNumber) (entry >> LINE_POINTER_BITS),
-					   (OffsetNumber) (entry & ((1 << LINE_POINTER_BITS) - 1)));
+		ItemPointerSet(tid, (BlockNumber) (entry >> SE_LINE_POINTER_BITS),
+					   (OffsetNumber) (entry & ((1 << SE_LINE_POINTER_BITS) - 1)));
 		return true;
 	}
 	return false;
@@ -197,7 +197,7 @@ grow(SeLocator *locator)
 		{
 			uint64	   *entry = &locator->buckets[b].entries[i];
 
-			if (((*entry >> (32 + LINE_POINTER_BITS)) & moves) == 0)
+			if (((*entry >> TAG_SHIFT) & moves) == 0)
 				continue;
 			locator->buckets[n + b].entries[to++] = *entry;
 			*entry = 0;
@@ -209,7 +209,7 @@ se_locator_store(SeLocator *locator, uint32 hash, const ItemPointerData *tid)
 {
 	uint64		tag = tag_of(hash);
 	Bucket	   *bucket;
-	int			free = (hash >> 16) % WAYS;
+	int			free = hash >> 29;	/* the one to go */
 
 	if (locator->buckets == NULL && !allocate(locator, 1 << FEWEST_BITS))
 		return;
@@ -227,7 +227,7 @@ se_locator_store(SeLocator *locator, uint32 hash, const ItemPointerData *tid)
 	if (bucket->entries[free] == 0)
 		locator->in_use++;
 	bucket->entries[free] = tag |
-		(uint64) ItemPointerGetBlockNumber(tid) << LINE_POINTER_BITS |
+		(uint64) ItemPointerGetBlockNumber(tid) << SE_LINE_POINTER_BITS |
 		ItemPointerGetOffsetNumber(tid);
 	if (locator->in_use > locator->n * (WAYS * FULL))
 		grow(locator);

@@ -14,11 +14,12 @@
 #include "utils/rel.h"
 
 /*
- * A memory of rows by the hash of their group, and of buffers by block.  Both
- * are hints: what is remembered may be another row now, or no row, and the
- * caller looks before it believes.
+ * By the hash of their group.  What is remembered is a hint: another row may be
+ * there now, or none, and the caller looks before it believes.
  */
 typedef struct SeLocator SeLocator;
+
+#define SE_LINE_POINTER_BITS 11 /* enough for MaxHeapTuplesPerPage */
 
 /* In CurrentMemoryContext; its memory is counted until that is reset. */
 extern SeLocator *se_locator_create(void);

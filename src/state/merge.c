@@ -56,7 +56,6 @@
 #define NUMBER_BITS 16
 #define WAITING (1 << NUMBER_BITS)	/* rows that are put in order at a time */
 #define AHEAD 8					/* rows that are merged while memory is loaded */
-#define LINE_POINTER_BITS 11	/* enough for MaxHeapTuplesPerPage */
 
 /* The state table, or one of its partitions. */
 typedef struct Target
@@ -363,7 +362,7 @@ put_in_order(Merge *merge, int n)
 		uint64		place = PG_UINT64_MAX >> NUMBER_BITS;
 
 		if (ItemPointerIsValid(tid))
-			place = (uint64) ItemPointerGetBlockNumber(tid) << LINE_POINTER_BITS |
+			place = (uint64) ItemPointerGetBlockNumber(tid) << SE_LINE_POINTER_BITS |
 				ItemPointerGetOffsetNumber(tid);
 		merge->order[i] = place << NUMBER_BITS | i;
 	}
