@@ -357,7 +357,6 @@ class Lab:
         with psycopg.connect(self.dsn + "app") as holder:
             holder.execute(f"LOCK TABLE {view}_state IN SHARE MODE")
             self.fill(*fill)
-            self.admin.execute("CHECKPOINT")
         start = time.monotonic()
         memory = self.await_progress(total, pid, 1800)
         return {"events": events, "seconds": time.monotonic() - start,

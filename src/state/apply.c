@@ -160,7 +160,8 @@ se_state_open(const SeView *view)
 												 "stream_ext view batch",
 												 ALLOCSET_DEFAULT_SIZES);
 	state->delta = se_batch_query_open(view->delta_sql, view->stream);
-	state->locator = se_locator_create();
+	state->locator = se_locator_create(view->late_sql != NULL ||
+									   view->state_ttl != NULL);
 	state->merge.relation = SE_DELTA_NAME;
 	state->merge.sql = with_state(view->merge_sql, view->state);
 	if (view->late_sql)

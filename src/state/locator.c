@@ -18,8 +18,9 @@
  *
  * Buckets are the low bits of the hash, entries have the others: so the buckets
  * can be doubled where they are, each into itself and one new.  They are when
- * most entries are in use, as long as stream_ext.locator_memory allows; from then
- * on later entries take the place of earlier ones.
+ * most entries are in use, as long as stream_ext.locator_memory allows; if groups
+ * come for some time only, of windows that close, not before some come that had
+ * been forgotten.  Otherwise later entries take the place of earlier ones.
  *
  * All of it is the process's own memory: after a crash it is empty.
  *
@@ -42,7 +43,8 @@
 #define FEWEST_BITS 11			/* of the hash that choose a bucket; entries
 								 * do not have them */
 #define TAG_SHIFT (32 + SE_LINE_POINTER_BITS)
-#define FULL 0.7				/* entries in use */
+#define FULL 0.7				/* entries in use, from which on more are made */
+#define MISSED 0.1				/* forgotten groups that were asked for meanwhile */
 #define WARM 0.7				/* rows found at once */
 #define CACHE_LINE 64
 #define SIZE_HUGE (2 * 1024 * 1024)	/* of a huge page */
@@ -66,6 +68,8 @@ struct SeLocator
 	Bucket	   *buckets;		/* NULL: none yet */
 	uint32		n;				/* a power of two */
 	uint64		in_use;			/* entries */
+	bool		passing;		/* groups come for some time only */
+	uint64		missed;			/* forgotten groups since the last growth */
 	bool		warm;
 	Size		counted;		/* bytes that are in the process's sum */
 };
@@ -82,11 +86,12 @@ forget_memory(void *arg)
 }
 
 SeLocator *
-se_locator_create(void)
+se_locator_create(bool passing)
 {
 	SeLocator  *locator = palloc0(sizeof(SeLocator));
 
 	locator->context = CurrentMemoryContext;
+	locator->passing = passing;
 	locator->callback.func = forget_memory;
 	locator->callback.arg = locator;
 	MemoryContextRegisterResetCallback(locator->context, &locator->callback);
@@ -190,6 +195,7 @@ grow(SeLocator *locator)
 	uint32		n = locator->n;
 	uint32		moves = n >> FEWEST_BITS;	/* the bit that tells halves apart */
 
+	locator->missed = 0;
 	if (n >= PG_UINT32_MAX / 2 || !allocate(locator, n * 2))
 		return;
 	for (uint32 b = 0; b < n; b++)
@@ -229,14 +235,16 @@ se_locator_store(SeLocator *locator, uint32 hash, const ItemPointerData *tid)
 	bucket->entries[free] = tag |
 		(uint64) ItemPointerGetBlockNumber(tid) << SE_LINE_POINTER_BITS |
 		ItemPointerGetOffsetNumber(tid);
-	if (locator->in_use > locator->n * (WAYS * FULL))
+	if (locator->in_use > locator->n * (WAYS * FULL) &&
+		(!locator->passing || locator->missed > locator->n * (WAYS * MISSED)))
 		grow(locator);
 }
 
 void
-se_locator_note_hits(SeLocator *locator, uint64 hits, uint64 rows)
+se_locator_note(SeLocator *locator, uint64 located, uint64 missed, uint64 rows)
 {
-	locator->warm = hits >= rows * WARM;
+	locator->warm = located >= rows * WARM;
+	locator->missed += missed;
 }
 
 bool

@@ -21,8 +21,11 @@ typedef struct SeLocator SeLocator;
 
 #define SE_LINE_POINTER_BITS 11 /* enough for MaxHeapTuplesPerPage */
 
-/* In CurrentMemoryContext; its memory is counted until that is reset. */
-extern SeLocator *se_locator_create(void);
+/*
+ * In CurrentMemoryContext; its memory is counted until that is reset.  passing:
+ * groups come for some time only, and are not worth much memory then.
+ */
+extern SeLocator *se_locator_create(bool passing);
 
 /* Loads the cache line in which se_locator_find() will look. */
 extern void se_locator_prefetch(const SeLocator *locator, uint32 hash);
@@ -34,9 +37,13 @@ extern void se_locator_store(SeLocator *locator, uint32 hash,
 /* Loads what begins here, as much as a row mostly has. */
 extern void se_prefetch_memory(const void *memory);
 
-/* How many rows of a merge were found where they had been. */
-extern void se_locator_note_hits(SeLocator *locator, uint64 hits, uint64 rows);
-/* Most of the last were. */
+/*
+ * Of the rows of a merge so many were of groups found where they had been, and so
+ * many of groups that were somewhere, but not known to be.
+ */
+extern void se_locator_note(SeLocator *locator, uint64 located, uint64 missed,
+							uint64 rows);
+/* Most of the last merge were of the first kind. */
 extern bool se_locator_is_warm(const SeLocator *locator);
 
 /* Where a row may be, and what is being done to load it. */

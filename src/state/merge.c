@@ -90,6 +90,7 @@ typedef struct Merge
 	TupleTableSlot *taken;		/* a row of the plan, as it is taken */
 	TupleTableSlot *row;		/* and as it is merged */
 	uint64		n_located;		/* rows of groups that were where they had been */
+	uint64		n_missed;		/* and of others that were there */
 } Merge;
 
 /* ---- what this file can do ---- */
@@ -403,6 +404,7 @@ merge_row(Merge *merge, Waiting *it)
 	(void) route(merge, &row);
 	if (se_finder_find(it->target->finder, row, &it->at, &located))
 	{
+		merge->n_missed += !located;
 		update_group(merge, it->target, row, it->hash);
 		ExecClearTuple(it->target->existing);
 	}
@@ -477,8 +479,8 @@ merge_rows(Merge *merge)
 		put_in_order(merge, n);
 		merge_waiting(merge, n);
 	}
-	se_locator_note_hits(merge->locator, merge->n_located,
-						 merge->estate->es_processed);
+	se_locator_note(merge->locator, merge->n_located, merge->n_missed,
+					merge->estate->es_processed);
 }
 
 static void
