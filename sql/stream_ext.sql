@@ -697,8 +697,8 @@ COMMENT ON AGGREGATE stream.state_merge(regprocedure, anyelement, regtype[]) IS
 
 /*
  * What sum() is in the query over a batch: its state is serialized to the sum,
- * a numeric in the clothes of a bytea.  PostgreSQL itself never does that, since
- * the aggregate is not for parallel queries.
+ * a numeric in the clothes of a bytea.  PostgreSQL itself never splits it, as it
+ * does for parallel queries and for partitions, since it has no combine function.
  */
 CREATE FUNCTION stream.total_of_bigints(internal)
 RETURNS bytea LANGUAGE internal IMMUTABLE AS 'numeric_poly_sum';
@@ -713,7 +713,6 @@ CREATE AGGREGATE stream.total(bigint) (
 	STYPE = internal,
 	SSPACE = 48,
 	FINALFUNC = numeric_poly_sum,
-	COMBINEFUNC = int8_avg_combine,
 	SERIALFUNC = stream.total_of_bigints,
 	DESERIALFUNC = int8_avg_deserialize,
 	PARALLEL = UNSAFE
@@ -725,7 +724,6 @@ CREATE AGGREGATE stream.total(numeric) (
 	STYPE = internal,
 	SSPACE = 128,
 	FINALFUNC = numeric_sum,
-	COMBINEFUNC = numeric_avg_combine,
 	SERIALFUNC = stream.total_of_numerics,
 	DESERIALFUNC = numeric_avg_deserialize,
 	PARALLEL = UNSAFE
