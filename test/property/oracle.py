@@ -114,7 +114,7 @@ def lateness(query):
     return query.lateness[1] if query.lateness else "0"
 
 
-def checks(number, query, closed_to, more):
+def checks(number, query, closed_to, more=lambda over_rows: []):
     """Of the view and, if it has one, of its roll-up and of its late rows.
 
     Windows are closed up to closed_to.  more(over_rows) gives further checks, which
