@@ -64,6 +64,8 @@ def parse_arguments():
         if name not in ALL + OPERATORS + STATES:
             parser.error(f'no figure "{name}"; there are'
                          f' {", ".join(ALL + OPERATORS + STATES)}')
+    if arguments.minutes < 3:
+        parser.error("--minutes: the last minute is compared with the second")
     return arguments
 
 
