@@ -16,7 +16,6 @@
 #include "lib/stringinfo.h"
 #include "parser/parse_agg.h"
 #include "parser/parse_coerce.h"
-#include "parser/parse_func.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -24,6 +23,7 @@
 #include "utils/syscache.h"
 
 #include "aggregate.h"
+#include "catalog/catalog.h"
 
 /*
  * Checks the given input types against the declared ones and resolves the
@@ -155,8 +155,7 @@ se_aggregate_in_delta(Oid fn)
 
 	if (fn != F_SUM_INT8 && fn != F_SUM_NUMERIC)
 		return fn;
-	return LookupFuncName(list_make2(makeString("stream"), makeString("total")),
-						  1, &input, false);
+	return se_catalog_function("total", 1, &input);
 }
 
 Oid

@@ -274,8 +274,10 @@ extern Oid	se_catalog_view_of_state(Oid state);
  */
 extern bool se_catalog_forget_relation(Oid relid);
 
-/* Oid of schema "stream" and of our functions in it, for plan/. */
+/* Oid of schema "stream". */
 extern Oid	se_catalog_schema(void);
+/* A function or aggregate in it, by its name and the types that it is declared with. */
+extern Oid	se_catalog_function(const char *name, int nargs, const Oid *types);
 
 /* Options kept as jsonb: the text of one key, NULL when absent. */
 extern char *se_catalog_option(const Jsonb *options, const char *key);

@@ -22,6 +22,8 @@
 #include "catalog/namespace.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
+#include "nodes/value.h"
+#include "parser/parse_func.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -37,6 +39,14 @@ Oid
 se_catalog_schema(void)
 {
 	return get_namespace_oid("stream", true);
+}
+
+Oid
+se_catalog_function(const char *name, int nargs, const Oid *types)
+{
+	return LookupFuncName(list_make2(makeString("stream"),
+									 makeString(pstrdup(name))),
+						  nargs, types, false);
 }
 
 /* All of them: while the extension is being dropped some are gone already. */

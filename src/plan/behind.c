@@ -529,9 +529,7 @@ se_plan_combine_text(Oid source, Query *delta, Aggref *aggref)
 	if (!merges_states(aggref))
 		return se_plan_deparse(delta, (Node *) aggref);
 	aggref = copyObject(aggref);
-	aggref->aggfnoid = LookupFuncName(list_make2(makeString("stream"),
-												 makeString("combine")),
-									  lengthof(types), types, false);
+	aggref->aggfnoid = se_catalog_function("combine", lengthof(types), types);
 	state = lsecond_node(TargetEntry, aggref->args);
 	state->resno = 1;
 	aggref->aggargtypes = list_make1_oid(exprType((Node *) state->expr));

@@ -194,8 +194,7 @@ late_after_expr(const SeQuery *sq, Node *ts)
 					   makeConst(TEXTOID, -1, DEFAULT_COLLATION_OID, -1,
 								 CStringGetTextDatum(window->timezone), false,
 								 false));
-	fn = LookupFuncName(list_make2(makeString("stream"), makeString(name)),
-						list_length(args), types, false);
+	fn = se_catalog_function(name, list_length(args), types);
 	return (Node *) makeFuncExpr(fn, type, args, InvalidOid,
 								 DEFAULT_COLLATION_OID, COERCE_EXPLICIT_CALL);
 }

@@ -25,7 +25,6 @@
 #include "commands/defrem.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
-#include "parser/parse_func.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -189,9 +188,7 @@ find_state_final(void)
 	Oid			types[] = {REGPROCEDUREOID, ANYOID, ANYELEMENTOID,
 	REGTYPEARRAYOID};
 
-	return LookupFuncName(list_make2(makeString("stream"),
-									 makeString("state_final")),
-						  lengthof(types), types, false);
+	return se_catalog_function("state_final", lengthof(types), types);
 }
 
 Node *

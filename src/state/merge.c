@@ -38,7 +38,6 @@
 #include "access/htup_details.h"
 #include "access/tableam.h"
 #include "access/tupconvert.h"
-#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "executor/execPartition.h"
 #include "executor/executor.h"
