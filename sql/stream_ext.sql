@@ -704,8 +704,17 @@ CREATE FUNCTION stream.total_of_bigints(internal)
 RETURNS bytea LANGUAGE internal IMMUTABLE AS 'numeric_poly_sum';
 COMMENT ON FUNCTION stream.total_of_bigints(internal) IS
 'what stream.total(bigint) keeps';
+CREATE FUNCTION stream.total_step(internal, numeric)
+RETURNS internal LANGUAGE C IMMUTABLE
+AS 'MODULE_PATHNAME', 'se_sql_total_step';
+COMMENT ON FUNCTION stream.total_step(internal, numeric) IS
+'transition function of stream.total(numeric)';
+CREATE FUNCTION stream.total_final(internal)
+RETURNS numeric LANGUAGE C IMMUTABLE AS 'MODULE_PATHNAME', 'se_sql_total';
+COMMENT ON FUNCTION stream.total_final(internal) IS
+'final function of stream.total(numeric)';
 CREATE FUNCTION stream.total_of_numerics(internal)
-RETURNS bytea LANGUAGE internal IMMUTABLE AS 'numeric_sum';
+RETURNS bytea LANGUAGE C IMMUTABLE AS 'MODULE_PATHNAME', 'se_sql_total';
 COMMENT ON FUNCTION stream.total_of_numerics(internal) IS
 'what stream.total(numeric) keeps';
 CREATE AGGREGATE stream.total(bigint) (
@@ -720,10 +729,10 @@ CREATE AGGREGATE stream.total(bigint) (
 COMMENT ON AGGREGATE stream.total(bigint) IS
 'sum() in the query over a batch';
 CREATE AGGREGATE stream.total(numeric) (
-	SFUNC = numeric_avg_accum,
+	SFUNC = stream.total_step,
 	STYPE = internal,
-	SSPACE = 128,
-	FINALFUNC = numeric_sum,
+	SSPACE = 32,
+	FINALFUNC = stream.total_final,
 	SERIALFUNC = stream.total_of_numerics,
 	DESERIALFUNC = numeric_avg_deserialize,
 	PARALLEL = UNSAFE

@@ -52,6 +52,9 @@ SELECT * FROM sums WHERE k IN (2, 6) ORDER BY k;
 
 -- what stands for sum() in the query over a batch is an ordinary aggregate to others
 SELECT stream.total(i), stream.total(n) FROM rows WHERE k = 1;
+SELECT k, stream.total(n), stream.total(n) IS NOT DISTINCT FROM sum(n) AS same FROM rows GROUP BY k HAVING count(n) < 2 ORDER BY k;
+SELECT bool_and(same), count(*) FROM (SELECT stream.total(n) OVER w IS NOT DISTINCT FROM sum(n) OVER w AS same FROM rows
+	WINDOW w AS (PARTITION BY k ORDER BY ts ROWS 1 PRECEDING)) AS each_row;
 SET max_parallel_workers_per_gather = 2;
 SET parallel_setup_cost = 0;
 SET parallel_tuple_cost = 0;
@@ -65,9 +68,9 @@ INSERT INTO parts SELECT i, i FROM generate_series(1, 100) AS i;
 SET enable_partitionwise_aggregate = on;
 EXPLAIN (COSTS OFF) SELECT stream.total(n) FROM parts;
 SELECT stream.total(n), sum(n) FROM parts;
-SELECT stream.create_view('total', 'SELECT stream.total(i) AS i FROM s');
+SELECT stream.create_view('total', 'SELECT stream.total(i) AS i, stream.total(n) AS n FROM s');
 SELECT stream.ingest('s', '1,7,1,2026-01-01 02:00:00+00', '1,8,1,2026-01-01 02:00:00+00');
-SELECT i FROM total;
+SELECT i, n, pg_typeof(n) FROM total_state;
 SELECT stream.drop('s', true);
 DROP FUNCTION feed, differs;
 DROP TABLE rows, parts;

@@ -145,7 +145,8 @@ se_aggregate_load_call(Aggref *aggref, SeAggregate *out)
 	Oid			inputs[FUNC_MAX_ARGS];
 	int			ninputs = get_aggregate_argtypes(aggref, inputs);
 
-	se_aggregate_load(aggref->aggfnoid, inputs, ninputs, out);
+	se_aggregate_load(se_aggregate_of_user(aggref->aggfnoid), inputs, ninputs,
+					  out);
 }
 
 Oid

@@ -187,7 +187,7 @@ describe_result(BatchPlan *plan)
 		se_aggregate_load_call(aggref, &agg);
 		if (agg.transtype == INTERNALOID)
 			plan->identities[attno - 1] = se_aggregate_identity(&agg);
-		else if (se_aggregate_in_delta(agg.fn) != agg.fn)
+		else if (se_aggregate_in_delta(agg.fn) != aggref->aggfnoid)
 			elog(ERROR, "aggregate %u does not yield what is kept", agg.fn);
 		TupleDescInitEntry(plan->result, attno, tle->resname,
 						   agg.transtype == INTERNALOID ?
