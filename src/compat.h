@@ -70,6 +70,13 @@ se_object_aclcheck(Oid classid, Oid objectid, Oid roleid, AclMode mode)
 #define se_qualified_name_list(name) stringToQualifiedNameList(name, NULL)
 #endif
 
+/* 16 has another name for what a relation's file is known by. */
+#if PG_VERSION_NUM < 160000
+#define se_file_of(rel) ((rel)->rd_node)
+#else
+#define se_file_of(rel) ((rel)->rd_locator)
+#endif
+
 /* 16 tracks in Vars which outer joins may null them. */
 #if PG_VERSION_NUM < 160000
 #define se_flatten_join_alias_vars(query, node) \

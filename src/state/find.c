@@ -119,20 +119,19 @@ read_row(SeFinder *finder, ItemPointer tid, Buffer buffer, HeapTuple tuple)
 }
 
 /*
- * Puts a row into the slot: with all_dead that of the chain that begins at this
- * line pointer, else the very one.
+ * Puts a row of this page into the slot: with all_dead that of the chain that begins
+ * at this line pointer, else the very one.  The page is pinned, for the slot now.
  *
  * It does what an index scan does for a heap, but for pruning the page whenever
  * the fillfactor would have it: that is for the room which an update needs, and
  * there is some until the page is nearly full.
  */
 static bool
-fetch(SeFinder *finder, ItemPointerData tid, bool *all_dead)
+fetch(SeFinder *finder, ItemPointerData tid, Buffer buffer, bool *all_dead)
 {
 	BufferHeapTupleTableSlot *slot = (BufferHeapTupleTableSlot *) finder->existing;
 	HeapTuple	tuple = &slot->base.tupdata;
 	Relation	rel = finder->table->ri_RelationDesc;
-	Buffer		buffer = ReadBuffer(rel, ItemPointerGetBlockNumber(&tid));
 	Page		page = BufferGetPage(buffer);
 	bool		found;
 
@@ -166,8 +165,10 @@ next_in_heap(SeFinder *finder)
 	while ((tid = index_getnext_tid(scan, ForwardScanDirection)) != NULL)
 	{
 		bool		all_dead = false;
+		Buffer		buffer = ReadBuffer(finder->table->ri_RelationDesc,
+										ItemPointerGetBlockNumber(tid));
 
-		if (fetch(finder, *tid, &all_dead))
+		if (fetch(finder, *tid, buffer, &all_dead))
 			return true;
 		scan->kill_prior_tuple = all_dead;
 	}
@@ -255,7 +256,9 @@ se_finder_find(SeFinder *finder, TupleTableSlot *row, const SeLocation *at,
 			   bool *located)
 {
 	*located = false;
-	if (ItemPointerIsValid(&at->tid) && fetch(finder, at->tid, NULL))
+	if (ItemPointerIsValid(&at->tid) &&
+		fetch(finder, at->tid,
+			  se_locator_read_page(finder->table->ri_RelationDesc, at), NULL))
 	{
 		*located = is_same_group(finder, row);
 		if (*located)

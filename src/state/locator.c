@@ -9,7 +9,7 @@
  * of a group was, in 8 bytes; with that it finds the row without the index, and
  * it can have the page loaded before it is needed, from memory or from disk.
  *
- *		hash of the group's key -> bucket of 8 entries, one cache line
+ *		hash of the group's key -> bucket of 16 entries, two cache lines
  *		entry:	21 bits of the hash | 32 of the block | 11 of the line pointer
  *
  * An entry may be wrong: the row was moved, the line pointer was used again, or two
@@ -36,10 +36,12 @@
 #include "storage/bufpage.h"
 #include "utils/memutils.h"
 
+#include "compat.h"
 #include "guc.h"
 #include "locator.h"
 
-#define WAYS 8					/* entries of a bucket: 3 bits of the hash */
+#define WAY_BITS 4
+#define WAYS (1 << WAY_BITS)	/* entries of a bucket */
 #define FEWEST_BITS 11			/* of the hash that choose a bucket; entries
 								 * do not have them */
 #define TAG_SHIFT (32 + SE_LINE_POINTER_BITS)
@@ -56,7 +58,7 @@ typedef struct Bucket
 	uint64		entries[WAYS];	/* 0: empty */
 } Bucket;
 
-StaticAssertDecl(sizeof(Bucket) == CACHE_LINE, "a bucket is a cache line");
+StaticAssertDecl(sizeof(Bucket) == 2 * CACHE_LINE, "a bucket is two cache lines");
 StaticAssertDecl(MaxHeapTuplesPerPage < 1 << SE_LINE_POINTER_BITS,
 				 "an entry has room for any line pointer");
 
@@ -122,8 +124,13 @@ bucket_of(const SeLocator *locator, uint32 hash)
 void
 se_locator_prefetch(const SeLocator *locator, uint32 hash)
 {
-	if (locator->buckets != NULL)
-		__builtin_prefetch(bucket_of(locator, hash), 1);
+	Bucket	   *bucket;
+
+	if (locator->buckets == NULL)
+		return;
+	bucket = bucket_of(locator, hash);
+	__builtin_prefetch(bucket, 1);
+	__builtin_prefetch((char *) bucket + CACHE_LINE, 1);
 }
 
 bool
@@ -215,7 +222,7 @@ se_locator_store(SeLocator *locator, uint32 hash, const ItemPointerData *tid)
 {
 	uint64		tag = tag_of(hash);
 	Bucket	   *bucket;
-	int			free = hash >> 29;	/* the one to go */
+	int			free = hash >> (32 - WAY_BITS); /* the one to go */
 
 	if (locator->buckets == NULL && !allocate(locator, 1 << FEWEST_BITS))
 		return;
@@ -303,6 +310,28 @@ se_locator_prefetch_row(const SeLocation *at)
 	for (int i = 0; i < ROW_LINES; i++)
 	{
 		__builtin_prefetch(page + (ItemIdGetOffset(item) + i * CACHE_LINE) % BLCKSZ);
-		__builtin_prefetch(page + (free_space - (i + 1) * CACHE_LINE) % BLCKSZ, 1);
+		/* the next row will end where free space does */
+		__builtin_prefetch(page + (free_space - 1 - i * CACHE_LINE) % BLCKSZ, 1);
 	}
+}
+
+/*
+ * A page that was in memory a moment ago mostly still is, in the same buffer: then
+ * it need not be looked up again.  ReadRecentBuffer() does not count the use,
+ * though: a page that may be evicted soon is read as usual.
+ */
+Buffer
+se_locator_read_page(Relation rel, const SeLocation *at)
+{
+	BlockNumber block = ItemPointerGetBlockNumber(&at->tid);
+
+	if (at->buffer > 0)
+	{
+		BufferDesc *desc = GetBufferDescriptor(at->buffer - 1);
+
+		if (BUF_STATE_GET_USAGECOUNT(pg_atomic_read_u32(&desc->state)) > 1 &&
+			ReadRecentBuffer(se_file_of(rel), MAIN_FORKNUM, block, at->buffer))
+			return at->buffer;
+	}
+	return ReadBuffer(rel, block);
 }

@@ -57,5 +57,7 @@ typedef struct SeLocation
 extern void se_locator_prefetch_page(Relation rel, SeLocation *at);
 /* Some steps later: loads the row. */
 extern void se_locator_prefetch_row(const SeLocation *at);
+/* And then: the page itself, pinned.  at->tid is valid. */
+extern Buffer se_locator_read_page(Relation rel, const SeLocation *at);
 
 #endif							/* SE_STATE_LOCATOR_H */

@@ -54,6 +54,7 @@
 #define BUFFERED 1000			/* new groups inserted at a time */
 #define NUMBER_BITS 16
 #define WAITING (1 << NUMBER_BITS)	/* rows that are put in order at a time */
+#define DIGIT_BITS 11			/* of a block's number, by which they are sorted */
 #define AHEAD 8					/* rows that are merged while memory is loaded */
 
 /* The state table, or one of its partitions. */
@@ -85,7 +86,8 @@ typedef struct Merge
 	MemoryContext flush_context;
 	MemoryContext rows_context; /* rows that wait */
 	Waiting    *waiting;
-	uint64	   *order;			/* places, and numbers in waiting */
+	uint64	   *order;			/* pages, and numbers in waiting */
+	uint64	   *other_order;	/* room for sorting it */
 	TupleTableSlot *taken;		/* a row of the plan, as it is taken */
 	TupleTableSlot *row;		/* and as it is merged */
 	uint64		n_located;		/* rows of groups that were where they had been */
@@ -343,30 +345,41 @@ take_rows(Merge *merge, PlanState *plan, bool *more)
 	return n;
 }
 
-static int
-compare_order(const void *a, const void *b)
+/* One pass of a radix sort, which keeps the order of equal digits. */
+static void
+sort_by_digit(const uint64 *from, uint64 *to, int n, int shift)
 {
-	uint64		x = *(const uint64 *) a;
-	uint64		y = *(const uint64 *) b;
+	uint32		ends[1 << DIGIT_BITS] = {0};
+	uint32		sum = 0;
 
-	return x < y ? -1 : x > y;
+	for (int i = 0; i < n; i++)
+		ends[(from[i] >> shift) & ((1 << DIGIT_BITS) - 1)]++;
+	for (int d = 0; d < 1 << DIGIT_BITS; d++)
+		sum = ends[d] += sum;
+	for (int i = n - 1; i >= 0; i--)
+		to[--ends[(from[i] >> shift) & ((1 << DIGIT_BITS) - 1)]] = from[i];
 }
 
-/* By their places, and those behind them that have none, as they came. */
+/* By their pages, and those behind them that have none, as they came. */
 static void
 put_in_order(Merge *merge, int n)
 {
 	for (int i = 0; i < n; i++)
 	{
 		const ItemPointerData *tid = &merge->waiting[i].at.tid;
-		uint64		place = PG_UINT64_MAX >> NUMBER_BITS;
+		BlockNumber block = ItemPointerIsValid(tid) ?
+			ItemPointerGetBlockNumber(tid) : InvalidBlockNumber;
 
-		if (ItemPointerIsValid(tid))
-			place = (uint64) ItemPointerGetBlockNumber(tid) << SE_LINE_POINTER_BITS |
-				ItemPointerGetOffsetNumber(tid);
-		merge->order[i] = place << NUMBER_BITS | i;
+		merge->order[i] = (uint64) block << NUMBER_BITS | i;
 	}
-	qsort(merge->order, n, sizeof(uint64), compare_order);
+	for (int shift = NUMBER_BITS; shift < NUMBER_BITS + 32; shift += DIGIT_BITS)
+	{
+		uint64	   *from = merge->order;
+
+		sort_by_digit(from, merge->other_order, n, shift);
+		merge->order = merge->other_order;
+		merge->other_order = from;
+	}
 }
 
 /* ---- merging them ---- */
@@ -496,6 +509,7 @@ start(Merge *merge)
 												ALLOCSET_DEFAULT_SIZES);
 	merge->waiting = palloc(sizeof(Waiting) * WAITING);
 	merge->order = palloc(sizeof(uint64) * WAITING);
+	merge->other_order = palloc(sizeof(uint64) * WAITING);
 	merge->taken = ExecInitExtraTupleSlot(merge->estate, desc, &TTSOpsVirtual);
 	merge->row = ExecInitExtraTupleSlot(merge->estate, desc,
 										&TTSOpsMinimalTuple);
