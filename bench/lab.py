@@ -55,7 +55,7 @@ GROUP BY window_start, window_end, ad_id"""
 
 GROUPS_VIEW = """
 SELECT ad_id, count(*) AS events, sum(price) AS total
-FROM clicks WHERE event_type = 'view' GROUP BY ad_id"""
+FROM {stream} WHERE event_type = 'view' GROUP BY ad_id"""
 
 GROUPS_RESULT = """
 COPY (SELECT 1709251200, ad_id, events, (total * 100)::bigint
@@ -157,6 +157,40 @@ class Trickle:
         self.thread.join()
 
 
+class Backlogs:
+    """What is produced for a stream with one view, a backlog after the other."""
+
+    def __init__(self, lab, stream, view, topic, expected, options):
+        self.lab, self.stream, self.view = lab, stream, view
+        self.topic, self.expected, self.options = topic, expected, options
+        self.events, self.seed = 0, 1
+
+    def fill(self, events, *more):
+        self.lab.fill(self.topic, self.expected, events, 4, "-s", self.seed,
+                      *self.options, *more)
+        self.events += events
+        self.seed += 1
+
+    def first(self, events, *more):
+        self.fill(events, *more)
+        self.lab.admin.execute("CHECKPOINT")
+        return self.lab.run_backlog(events, 1800, self.stream)
+
+    def next(self, events, *more):
+        """It comes while the worker waits for the view's table; what that has
+        done before tells nothing of this one."""
+        pid = self.lab.worker(self.stream)
+        cpu = cpu_seconds(pid)
+        with psycopg.connect(self.lab.dsn + "app") as holder:
+            holder.execute(f"LOCK TABLE {self.view}_state IN SHARE MODE")
+            self.fill(events, "-i", self.expected, *more)
+        start = time.monotonic()
+        memory = self.lab.await_progress(self.events, pid, 1800, self.stream)
+        return {"events": events, "seconds": time.monotonic() - start,
+                "cpu_us": (cpu_seconds(pid) - cpu) * 1e6 / events,
+                "private_kb": memory}
+
+
 class Lab:
     def __init__(self, directory, brokers):
         self.dir = directory
@@ -231,46 +265,45 @@ class Lab:
 
     @contextlib.contextmanager
     def stream(self, topic, views, options="{}", extra_columns="",
-               fields="{}", query=VIEW.format(stream="clicks")):
-        """A paused stream "clicks" with views named, dropped at the end."""
+               fields="{}", query=VIEW, name="clicks"):
+        """A paused stream with views of these names, dropped at the end."""
         with self.app.transaction():
             self.app.execute(
-                "SELECT stream.create_stream('clicks', columns => %s,"
+                "SELECT stream.create_stream(%s, columns => %s,"
                 " server => 'kafka', topic => %s, event_time => 'event_time',"
                 " watermark_delay => '5 s', paused => true, fields => %s,"
                 " options => %s)",
-                (COLUMNS + extra_columns, topic, fields, options))
+                (name, COLUMNS + extra_columns, topic, fields, options))
             for view in views:
                 self.app.execute("SELECT stream.create_view(%s, %s)",
-                                 (view, query))
+                                 (view, query.format(stream=name)))
         try:
             yield
         finally:
-            self.app.execute("SELECT stream.drop('clicks', true)")
+            self.app.execute("SELECT stream.drop(%s, true)", (name,))
 
-    def worker(self):
-        row = self.app.execute(
-            "SELECT max(worker_pid) FROM stream.partitions").fetchone()
-        return row[0]
-
-    def progress(self):
+    def progress(self, stream="clicks"):
         """Records whose results are committed, and the worker."""
         return self.app.execute(
             "SELECT coalesce(sum(next_offset), 0), max(worker_pid)"
-            " FROM stream.partitions WHERE stream = 'clicks'::regclass"
-            ).fetchone()
+            " FROM stream.partitions WHERE stream = %s::text::regclass",
+            (stream,)).fetchone()
 
-    def error(self):
+    def worker(self, stream="clicks"):
+        return self.progress(stream)[1]
+
+    def error(self, stream="clicks"):
         row = self.app.execute(
-            "SELECT state, error FROM stream.status").fetchone()
+            "SELECT state, error FROM stream.status"
+            " WHERE stream = %s::text::regclass", (stream,)).fetchone()
         return f"the stream is {row[0]}: {row[1]}"
 
-    def await_progress(self, events, pid, timeout):
+    def await_progress(self, events, pid, timeout, stream="clicks"):
         """Until so many are committed; the most memory that the worker had."""
         memory, done, start = 0, 0, time.monotonic()
         while done < events:
             time.sleep(0.02)
-            done, worker = self.progress()
+            done, worker = self.progress(stream)
             if pid and worker and worker != pid:
                 raise WrongResult(f"worker {pid} has become {worker}")
             if worker:
@@ -278,17 +311,17 @@ class Lab:
                     memory = max(memory, private_kb(worker))
             if time.monotonic() - start > timeout:
                 raise WrongResult(f"{done} of {events} events in {timeout} s;"
-                                  f" {self.error()}")
+                                  f" {self.error(stream)}")
         return memory
 
-    def run_backlog(self, events, timeout=300):
+    def run_backlog(self, events, timeout=300, stream="clicks"):
         """Resumes the stream, waits until all is committed; its figures."""
         start = time.monotonic()
-        self.app.execute("SELECT stream.resume('clicks')")
-        memory = self.await_progress(events, None, timeout)
+        self.app.execute("SELECT stream.resume(%s)", (stream,))
+        memory = self.await_progress(events, None, timeout, stream)
         seconds = time.monotonic() - start
         return {"events": events, "seconds": seconds,
-                "cpu_us": cpu_seconds(self.worker()) * 1e6 / events,
+                "cpu_us": cpu_seconds(self.worker(stream)) * 1e6 / events,
                 "private_kb": memory}
 
     def check_view(self, view, expected, result=RESULT):
@@ -327,41 +360,32 @@ class Lab:
                                   f" {wanted * times}")
         return result
 
-    def groups_run(self, ads, events):
-        """Backlogs into a view without a window: ads that are new, drawn evenly;
-        then, when each of them is there, drawn evenly and by Zipf's law.
-
-        One worker works all the time, as in a stream that has run for long."""
+    @contextlib.contextmanager
+    def groups(self, name, ads):
+        """A stream with a view without a window by so many ads."""
         options = ("-a", ads, "-w", 10 ** 12)  # all of event time is one window
-        topic, expected = self.backlog(events, 4, *options)
-        runs = {}
-        self.admin.execute("CHECKPOINT")
-        with self.stream(topic, ["groups_view"], query=GROUPS_VIEW):
-            runs["new"] = self.run_backlog(events, timeout=1800)
-            total = events
-            for seed, (what, n, more) in enumerate([
-                    ("each once", ads, ["-c"]), ("drawn evenly", events, []),
-                    ("by Zipf's law", events, ["-z"])]):
-                total += n
-                runs[what] = self.following_backlog(
-                    "groups_view", total, n, topic, expected, n, 4, "-s",
-                    seed + 2, "-i", expected, *options, *more)
-            self.check_view("groups_view", expected, GROUPS_RESULT)
-        return runs
+        topic = self.new_topic()
+        expected = self.path(topic + ".tsv")
+        view = f"{name}_per_ad"
+        with self.stream(topic, [view], query=GROUPS_VIEW, name=name):
+            yield Backlogs(self, name, view, topic, expected, options)
+            self.check_view(view, expected, GROUPS_RESULT)
 
-    def following_backlog(self, view, total, events, *fill):
-        """A backlog that comes while the worker waits for the view's table; what
-        it has done before tells nothing of this one."""
-        pid = self.worker()
-        cpu = cpu_seconds(pid)
-        with psycopg.connect(self.dsn + "app") as holder:
-            holder.execute(f"LOCK TABLE {view}_state IN SHARE MODE")
-            self.fill(*fill)
-        start = time.monotonic()
-        memory = self.await_progress(total, pid, 1800)
-        return {"events": events, "seconds": time.monotonic() - start,
-                "cpu_us": (cpu_seconds(pid) - cpu) * 1e6 / events,
-                "private_kb": memory}
+    def groups_runs(self, ads, events, rounds):
+        """Backlogs into views by 1000 ads and by many: yields what, figures.
+
+        Many that come for the first time; then, when each of them is there,
+        in each round one of the 1000, and of the many drawn evenly and by
+        Zipf's law.  The workers go on, as those of streams that run for long.
+        """
+        with self.groups("few", 1000) as few, self.groups("many", ads) as many:
+            yield "few, new", few.first(1000, "-c")
+            yield "many, new", many.first(events)
+            yield "many, each once", many.next(ads, "-c")
+            for _ in range(rounds):
+                yield "few", few.next(events)
+                yield "many", many.next(events)
+                yield "many, Zipf", many.next(events, "-z")
 
     def closing_run(self, groups):
         """A window of so many groups closes under a load of 10,000 events/s.
