@@ -31,7 +31,7 @@ typedef struct SeAggregate
 	Oid			inputs[FUNC_MAX_ARGS];	/* actual types */
 } SeAggregate;
 
-/* The aggregate as this call uses it. */
+/* The aggregate as this call uses it; stream.total() as the sum() that it stands for. */
 extern void se_aggregate_load_call(Aggref *aggref, SeAggregate *out);
 
 /*
