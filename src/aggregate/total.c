@@ -18,6 +18,8 @@
 #include "utils/memutils.h"
 #include "utils/numeric.h"
 
+#include "compat.h"
+
 PG_FUNCTION_INFO_V1(se_sql_total_step);
 PG_FUNCTION_INFO_V1(se_sql_total);
 
