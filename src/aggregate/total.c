@@ -9,6 +9,8 @@
  * second value on the accumulator is PostgreSQL's.  The sum of one value has
  * that value's digits, so the result is the same.
  *
+ * Crash: all of it is memory of the query.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"

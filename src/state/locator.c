@@ -44,7 +44,8 @@
 #define WAYS (1 << WAY_BITS)	/* entries of a bucket */
 #define FEWEST_BITS 11			/* of the hash that choose a bucket; entries
 								 * do not have them */
-#define TAG_SHIFT (32 + SE_LINE_POINTER_BITS)
+#define LINE_POINTER_BITS 11	/* enough for MaxHeapTuplesPerPage */
+#define TAG_SHIFT (32 + LINE_POINTER_BITS)
 #define FULL 0.7				/* entries in use, from which on more are made */
 #define MISSED 0.1				/* forgotten groups that were asked for meanwhile */
 #define WARM 0.7				/* rows found at once */
@@ -59,7 +60,7 @@ typedef struct Bucket
 } Bucket;
 
 StaticAssertDecl(sizeof(Bucket) == 2 * CACHE_LINE, "a bucket is two cache lines");
-StaticAssertDecl(MaxHeapTuplesPerPage < 1 << SE_LINE_POINTER_BITS,
+StaticAssertDecl(MaxHeapTuplesPerPage < 1 << LINE_POINTER_BITS,
 				 "an entry has room for any line pointer");
 
 struct SeLocator
@@ -148,8 +149,8 @@ se_locator_find(const SeLocator *locator, uint32 hash, ItemPointer tid)
 
 		if (entry == 0 || !has_tag(entry, tag))
 			continue;
-		ItemPointerSet(tid, (BlockNumber) (entry >> SE_LINE_POINTER_BITS),
-					   (OffsetNumber) (entry & ((1 << SE_LINE_POINTER_BITS) - 1)));
+		ItemPointerSet(tid, (BlockNumber) (entry >> LINE_POINTER_BITS),
+					   (OffsetNumber) (entry & ((1 << LINE_POINTER_BITS) - 1)));
 		return true;
 	}
 	return false;
@@ -240,7 +241,7 @@ se_locator_store(SeLocator *locator, uint32 hash, const ItemPointerData *tid)
 	if (bucket->entries[free] == 0)
 		locator->in_use++;
 	bucket->entries[free] = tag |
-		(uint64) ItemPointerGetBlockNumber(tid) << SE_LINE_POINTER_BITS |
+		(uint64) ItemPointerGetBlockNumber(tid) << LINE_POINTER_BITS |
 		ItemPointerGetOffsetNumber(tid);
 	if (locator->in_use > locator->n * (WAYS * FULL) &&
 		(!locator->passing || locator->missed > locator->n * (WAYS * MISSED)))

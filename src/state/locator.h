@@ -19,15 +19,13 @@
  */
 typedef struct SeLocator SeLocator;
 
-#define SE_LINE_POINTER_BITS 11 /* enough for MaxHeapTuplesPerPage */
-
 /*
  * In CurrentMemoryContext; its memory is counted until that is reset.  passing:
  * groups come for some time only, and are not worth much memory then.
  */
 extern SeLocator *se_locator_create(bool passing);
 
-/* Loads the cache line in which se_locator_find() will look. */
+/* Loads the cache lines in which se_locator_find() will look. */
 extern void se_locator_prefetch(const SeLocator *locator, uint32 hash);
 extern bool se_locator_find(const SeLocator *locator, uint32 hash,
 							ItemPointer tid);

@@ -355,7 +355,10 @@ sort_by_digit(const uint64 *from, uint64 *to, int n, int shift)
 	for (int i = 0; i < n; i++)
 		ends[(from[i] >> shift) & ((1 << DIGIT_BITS) - 1)]++;
 	for (int d = 0; d < 1 << DIGIT_BITS; d++)
-		sum = ends[d] += sum;
+	{
+		sum += ends[d];
+		ends[d] = sum;
+	}
 	for (int i = n - 1; i >= 0; i--)
 		to[--ends[(from[i] >> shift) & ((1 << DIGIT_BITS) - 1)]] = from[i];
 }
