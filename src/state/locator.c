@@ -51,7 +51,7 @@
 #define WARM 0.7				/* rows found at once */
 #define CACHE_LINE 64
 #define SIZE_HUGE (2 * 1024 * 1024)	/* of a huge page */
-#define POINTER_LINES 4			/* cache lines of a page's line pointers */
+#define HEADER_LINES 4			/* of a page's header and first line pointers */
 #define ROW_LINES 2				/* and of a row, more or less */
 
 typedef struct Bucket
@@ -271,24 +271,30 @@ se_prefetch_memory(const void *memory)
 }
 
 void
-se_locator_prefetch_page(Relation rel, SeLocation *at)
+se_locator_find_page(Relation rel, SeLocation *at)
 {
-	BlockNumber block = ItemPointerGetBlockNumberNoCheck(&at->tid);
 	OffsetNumber line = ItemPointerGetOffsetNumberNoCheck(&at->tid);
-	char	   *page;
 
 	at->buffer = InvalidBuffer;
 	if (line == InvalidOffsetNumber || line > MaxHeapTuplesPerPage)
 		return;
-	at->buffer = PrefetchBuffer(rel, MAIN_FORKNUM, block).recent_buffer;
+	at->buffer = PrefetchBuffer(rel, MAIN_FORKNUM,
+								ItemPointerGetBlockNumberNoCheck(&at->tid)).recent_buffer;
+}
+
+void
+se_locator_prefetch_page(const SeLocation *at)
+{
+	char	   *page;
+
 	if (at->buffer <= 0)
 		return;
 	page = (char *) BufferGetBlock(at->buffer);
 	__builtin_prefetch(GetBufferDescriptor(at->buffer - 1), 1);
-	/* the header, and line pointers, among which a free one will be looked for */
-	for (int i = 0; i < POINTER_LINES; i++)
+	for (int i = 0; i < HEADER_LINES; i++)
 		__builtin_prefetch(page + i * CACHE_LINE, 1);
-	__builtin_prefetch(PageGetItemId((Page) page, line));
+	__builtin_prefetch(PageGetItemId((Page) page,
+									 ItemPointerGetOffsetNumberNoCheck(&at->tid)));
 }
 
 /*
@@ -300,11 +306,19 @@ se_locator_prefetch_row(const SeLocation *at)
 {
 	char	   *page;
 	ItemId		item;
+	Size		pointers_end;
 	Size		free_space;
 
 	if (at->buffer <= 0)
 		return;
 	page = (char *) BufferGetBlock(at->buffer);
+	/* a free line pointer will be looked for among all, or made behind them */
+	pointers_end = ((PageHeader) page)->pd_lower % BLCKSZ;
+	if (PageHasFreeLinePointers((Page) page))
+		for (Size i = HEADER_LINES * CACHE_LINE; i < pointers_end; i += CACHE_LINE)
+			__builtin_prefetch(page + i, 1);
+	else
+		__builtin_prefetch(page + pointers_end, 1);
 	item = PageGetItemId((Page) page,
 						 ItemPointerGetOffsetNumberNoCheck(&at->tid));
 	free_space = ((PageHeader) page)->pd_upper % BLCKSZ;

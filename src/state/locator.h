@@ -51,8 +51,13 @@ typedef struct SeLocation
 	Buffer		buffer;			/* that held the page a moment ago, or invalid */
 } SeLocation;
 
-/* Loads the header of the page and the row's line pointer, or starts to read the page. */
-extern void se_locator_prefetch_page(Relation rel, SeLocation *at);
+/*
+ * The steps to a page, of which each takes memory that the one before has loaded.
+ * First: in which buffer it is; if in none, it begins to be read.
+ */
+extern void se_locator_find_page(Relation rel, SeLocation *at);
+/* Then: loads the header of the page, its first line pointers and the row's. */
+extern void se_locator_prefetch_page(const SeLocation *at);
 /* Some steps later: loads the row. */
 extern void se_locator_prefetch_row(const SeLocation *at);
 /* And then: the page itself, pinned.  at->tid is valid. */

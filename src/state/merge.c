@@ -17,7 +17,10 @@
  * of the time would be spent waiting for memory.  So rows are collected, thousands
  * at a time, and merged in the order of the places where their groups are
  * remembered to be (locator.c); and while some are merged, the pages and the rows of the
- * next are loaded.
+ * next are loaded: a block of rows at a time, one step for all of them before the next
+ * step.  Loads that follow each other closely overlap, down to the look-up of their
+ * addresses in page tables that no cache holds; what lies between them (locks, above all)
+ * would wait for each.
  *
  * The statement is PostgreSQL's: planned and started as usual, with its checks
  * of privileges, its routing to partitions and its expressions.  Only the loop
@@ -55,7 +58,7 @@
 #define NUMBER_BITS 16
 #define WAITING (1 << NUMBER_BITS)	/* rows that are put in order at a time */
 #define DIGIT_BITS 11			/* of a block's number, by which they are sorted */
-#define AHEAD 8					/* rows that are merged while memory is loaded */
+#define BLOCK 16				/* rows whose memory is loaded together */
 
 /* The state table, or one of its partitions. */
 typedef struct Target
@@ -307,13 +310,20 @@ take_row(Merge *merge, Waiting *it, TupleTableSlot *from)
 	MemoryContextSwitchTo(old);
 	it->target = route(merge, &row);
 	it->hash = se_finder_hash(it->target->finder, row);
-	se_locator_prefetch(merge->locator, it->hash);
 }
 
+/* Looks up where the rows from first on may be; those from next on are loaded for it. */
 static void
-locate(Waiting *it)
+locate(Merge *merge, int first, int next, int n)
 {
-	se_finder_locate(it->target->finder, it->hash, &it->at);
+	for (int i = next; i < n; i++)
+		se_locator_prefetch(merge->locator, merge->waiting[i].hash);
+	for (int i = first; i < next; i++)
+	{
+		Waiting    *it = &merge->waiting[i];
+
+		se_finder_locate(it->target->finder, it->hash, &it->at);
+	}
 }
 
 /* Returns how many; *more: there are others behind them. */
@@ -322,6 +332,7 @@ take_rows(Merge *merge, PlanState *plan, bool *more)
 {
 	Size		room = work_mem * (Size) 1024;
 	int			n = 0;
+	int			located = 0;
 
 	*more = true;
 	while (*more && n < WAITING && room > 0)
@@ -336,12 +347,13 @@ take_rows(Merge *merge, PlanState *plan, bool *more)
 			break;
 		take_row(merge, &merge->waiting[n], row);
 		room -= Min(room, merge->waiting[n].row->t_len);
-		if (n >= AHEAD)
-			locate(&merge->waiting[n - AHEAD]);
-		n++;
+		if (++n % BLOCK == 0)
+		{
+			locate(merge, located, n - BLOCK, n);
+			located = n - BLOCK;
+		}
 	}
-	for (int i = Max(0, n - AHEAD); i < n; i++)
-		locate(&merge->waiting[i]);
+	locate(merge, located, n, n);
 	return n;
 }
 
@@ -394,18 +406,29 @@ load_waiting(Merge *merge, Waiting *it)
 }
 
 static void
+find_page(Merge *merge, Waiting *it)
+{
+	if (ItemPointerIsValid(&it->at.tid))
+		se_locator_find_page(it->target->rel->ri_RelationDesc, &it->at);
+}
+
+static void
 load_page(Merge *merge, Waiting *it)
 {
 	se_prefetch_memory(it->row);
-	if (ItemPointerIsValid(&it->at.tid))
-		se_locator_prefetch_page(it->target->rel->ri_RelationDesc, &it->at);
+	se_locator_prefetch_page(&it->at);
 }
 
 static void
 load_row(Merge *merge, Waiting *it)
 {
-	se_locator_prefetch(merge->locator, it->hash);
 	se_locator_prefetch_row(&it->at);
+}
+
+static void
+load_place(Merge *merge, Waiting *it)
+{
+	se_locator_prefetch(merge->locator, it->hash);
 }
 
 static void
@@ -429,24 +452,28 @@ merge_row(Merge *merge, Waiting *it)
 	merge->estate->es_processed++;
 }
 
-/* The row that has this place in the order takes a step, if there is one. */
+/* The rows of this block, as they are put in order, take a step. */
 static void
-step(Merge *merge, int place, int n, void (*take) (Merge *, Waiting *))
+step(Merge *merge, int block, int n, void (*take) (Merge *, Waiting *))
 {
-	if (place >= 0 && place < n)
-		take(merge, &merge->waiting[merge->order[place] & (WAITING - 1)]);
+	int			end = Min(n, (block + 1) * BLOCK);
+
+	for (int i = Max(0, block * BLOCK); i < end; i++)
+		take(merge, &merge->waiting[merge->order[i] & (WAITING - 1)]);
 }
 
 static void
 merge_waiting(Merge *merge, int n)
 {
-	for (int i = -3 * AHEAD; i < n; i++)
+	for (int block = -3; block * BLOCK < n; block++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		step(merge, i + 3 * AHEAD, n, load_waiting);
-		step(merge, i + 2 * AHEAD, n, load_page);
-		step(merge, i + AHEAD, n, load_row);
-		step(merge, i, n, merge_row);
+		step(merge, block + 3, n, load_waiting);
+		step(merge, block + 2, n, find_page);
+		step(merge, block + 2, n, load_page);
+		step(merge, block + 1, n, load_row);
+		step(merge, block + 1, n, load_place);
+		step(merge, block, n, merge_row);
 	}
 	ExecClearTuple(merge->row);
 	MemoryContextReset(merge->rows_context);
