@@ -87,12 +87,12 @@ typedef struct Merge
 	SeLocator  *locator;
 	List	   *targets;		/* of Target */
 	MemoryContext flush_context;
-	MemoryContext rows_context; /* rows that wait */
+	MemoryContext rows_context; /* copies of rows that wait */
 	Waiting    *waiting;
 	uint64	   *order;			/* pages, and numbers in waiting */
 	uint64	   *other_order;	/* room for sorting it */
-	TupleTableSlot *taken;		/* a row of the plan, as it is taken */
-	TupleTableSlot *row;		/* and as it is merged */
+	TupleTableSlot *taken;		/* a row of the plan, as it is copied */
+	TupleTableSlot *row;		/* one that waits */
 	uint64		n_located;		/* rows of groups that were where they had been */
 	uint64		n_missed;		/* and of others that were there */
 } Merge;
@@ -292,12 +292,24 @@ update_group(Merge *merge, Target *target, TupleTableSlot *row, uint32 hash)
 
 /* ---- rows that wait ---- */
 
-/* Takes a row that the plan has given, which may have columns more than the table. */
-static void
-take_row(Merge *merge, Waiting *it, TupleTableSlot *from)
+/*
+ * Is the row one of the delta, as it lies in the memory of its tuplestore?  There it
+ * stays.
+ */
+static bool
+stays(PlanState *plan, TupleTableSlot *row)
+{
+	return IsA(plan, NamedTuplestoreScanState) &&
+		TTS_IS_MINIMALTUPLE(row) && !TTS_SHOULDFREE(row);
+}
+
+/* A copy of a row, which may have columns more than the table. */
+static MinimalTuple
+copy_row(Merge *merge, TupleTableSlot *from)
 {
 	TupleTableSlot *row = merge->taken;
 	int			n = row->tts_tupleDescriptor->natts;
+	MinimalTuple copy;
 	MemoryContext old;
 
 	slot_getsomeattrs(from, n);
@@ -306,8 +318,19 @@ take_row(Merge *merge, Waiting *it, TupleTableSlot *from)
 	memcpy(row->tts_isnull, from->tts_isnull, n * sizeof(bool));
 	ExecStoreVirtualTuple(row);
 	old = MemoryContextSwitchTo(merge->rows_context);
-	it->row = ExecCopySlotMinimalTuple(row);
+	copy = ExecCopySlotMinimalTuple(row);
 	MemoryContextSwitchTo(old);
+	return copy;
+}
+
+static void
+take_row(Merge *merge, Waiting *it, PlanState *plan, TupleTableSlot *from)
+{
+	TupleTableSlot *row = merge->row;
+
+	it->row = stays(plan, from) ? ExecFetchSlotMinimalTuple(from, NULL) :
+		copy_row(merge, from);
+	ExecStoreMinimalTuple(it->row, row, false);
 	it->target = route(merge, &row);
 	it->hash = se_finder_hash(it->target->finder, row);
 }
@@ -345,7 +368,7 @@ take_rows(Merge *merge, PlanState *plan, bool *more)
 		*more = !TupIsNull(row);
 		if (!*more)
 			break;
-		take_row(merge, &merge->waiting[n], row);
+		take_row(merge, &merge->waiting[n], plan, row);
 		room -= Min(room, merge->waiting[n].row->t_len);
 		if (++n % BLOCK == 0)
 		{
