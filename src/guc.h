@@ -17,6 +17,7 @@ extern int	se_guc_fetch_memory_kb;
 extern int	se_guc_discovery_interval_ms;
 extern int	se_guc_work_mem_kb;
 extern int	se_guc_direct_merge_groups;
+extern int	se_guc_part_groups;
 extern int	se_guc_locator_memory_kb;
 
 extern void se_guc_init(void);

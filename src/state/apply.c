@@ -23,6 +23,12 @@
  * comes before the values of DISTINCT aggregates: who makes partitions for the state
  * holds it, too, and may wait for these.
  *
+ * A batch of very many groups is taken in parts, each with a merge of its own: the hash table
+ * of a part's groups fits into the processor's caches.  That pays if parts have few
+ * groups in common; every so often a batch is not split, which tells how many it has.
+ * Statements of parts do not go through the keys in one order, so that is for those
+ * who hold the lock for themselves.
+ *
  * All memory of a batch is in one context, reset when the batch is done or,
  * after an error, when the next one begins.
  * Nothing is written but in the caller's transaction: after an error or a crash
@@ -54,6 +60,10 @@
 #include "sql_settings.h"
 #include "state.h"
 
+#define MOST_PARTS 16			/* of a batch */
+#define LOOK_AGAIN 64			/* batches, of which one is not split */
+#define REPEATED 1.1			/* groups of all parts to those of a batch */
+
 /* A statement that reads the rows which a batch query yields. */
 typedef struct Sink
 {
@@ -84,6 +94,10 @@ struct SeViewState
 	SeExpiry   *expiry;			/* NULL: groups stay for ever */
 	int			n_distinct;
 	Distinct   *distinct;
+	int			batches;		/* that were looked at for splitting */
+	bool		repeats;		/* parts had many groups in common */
+	int			whole_rows;		/* of the last batch that was not split */
+	int64		whole_groups;
 	Oid			relid;			/* the state table */
 	bool		serial;			/* locked while it is merged into */
 	bool		by_event_time;
@@ -451,6 +465,64 @@ run_delta(SeViewState *state, const SeRowRange *range, TimestampTz closed_to,
 	return result;
 }
 
+/* Into how many parts the next batch is split. */
+static int
+choose_parts(SeViewState *state, int rows, bool alone)
+{
+	double		expected;
+
+	if (!alone || state->serial || state->n_distinct > 0 ||
+		IsolationUsesXactSnapshot())
+		return 1;
+	if (state->batches++ % LOOK_AGAIN == 0)
+	{
+		state->repeats = false;
+		return 1;
+	}
+	if (state->repeats || state->whole_rows == 0)
+		return 1;
+	expected = (double) state->whole_groups * rows / state->whole_rows;
+	if (expected < 2.0 * se_guc_part_groups ||
+		!ConditionalLockDatabaseObject(RelationRelationId, state->relid,
+									   SE_MERGE_LOCK, ExclusiveLock))
+		return 1;
+	return (int) Min(MOST_PARTS, expected / se_guc_part_groups);
+}
+
+static void
+note_parts(SeViewState *state, int parts, int rows, int64 groups)
+{
+	if (parts == 1)
+	{
+		state->whole_rows = rows;
+		state->whole_groups = groups;
+	}
+	else if ((double) groups * state->whole_rows >
+			 REPEATED * state->whole_groups * rows)
+		state->repeats = true;
+}
+
+static int64
+run_parts(SeViewState *state, const SeRowRange *range, TimestampTz closed_to,
+		  bool alone)
+{
+	int			parts = choose_parts(state, range->n, alone);
+	int64		groups = 0;
+
+	for (int i = 0; i < parts; i++)
+	{
+		SeRowRange	part = *range;
+		int			begin = (int) ((int64) range->n * i / parts);
+		int			end = (int) ((int64) range->n * (i + 1) / parts);
+
+		part.first += begin;
+		part.n = end - begin;
+		groups += run_delta(state, &part, closed_to, alone);
+	}
+	note_parts(state, parts, range->n, groups);
+	return groups;
+}
+
 int64
 se_state_apply(SeViewState *state, const SeRowRange *range,
 			   TimestampTz closed_to, bool alone, int64 *late_rows)
@@ -464,7 +536,7 @@ se_state_apply(SeViewState *state, const SeRowRange *range,
 	if (state->serial)
 		LockDatabaseObject(RelationRelationId, state->relid, SE_MERGE_LOCK,
 						   ExclusiveLock);
-	result = run_delta(state, range, closed_to, alone);
+	result = run_parts(state, range, closed_to, alone);
 	if (state->late != NULL && !TIMESTAMP_IS_NOBEGIN(closed_to) &&
 		!(state->by_event_time && range->in_time))
 		*late_rows += run(state, state->late, &state->keep_late, range,

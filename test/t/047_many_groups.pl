@@ -1,6 +1,6 @@
 # Views of many groups with one worker, which merges them directly and remembers
 # where their rows are: each round the rows are somewhere else, and each time the views are
-# what the same SQL over all records is.
+# what the same SQL over all records is.  Batches of more than 80 groups are split into parts.
 #
 # Copyright (c) 2026, the stream_ext contributors
 use strict;
@@ -12,7 +12,7 @@ use Test::More;
 
 my $kafka = StreamExt::Kafka->new;
 my $node = StreamExt::Node->create('main', kafka => $kafka,
-	conf => "stream_ext.direct_merge_groups = 1\nautovacuum = off\ntimezone = 'UTC'\n");
+	conf => "stream_ext.direct_merge_groups = 1\nstream_ext.part_groups = 40\nautovacuum = off\ntimezone = 'UTC'\n");
 
 # Equal keys of other bytes (1, 1.0, 1.00), NULL, long ones, several; states that do
 # not fit beside each other; a state table with partitions.
