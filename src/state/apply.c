@@ -23,11 +23,13 @@
  * comes before the values of DISTINCT aggregates: who makes partitions for the state
  * holds it, too, and may wait for these.
  *
- * A batch of very many groups is taken in parts, each with a merge of its own: the hash table
- * of a part's groups fits into the processor's caches.  That pays if parts have few
- * groups in common; every so often a batch is not split, which tells how many it has.
- * Statements of parts do not go through the keys in one order, so that is for those
- * who hold the lock for themselves.
+ * A batch of very many groups is taken in parts, each with a merge of its own: the
+ * hash table of a part's groups fits into the processor's caches.  That pays if
+ * parts have few groups in common, and when rows are found without the index, which
+ * one sweep in the order of its keys goes through faster than several.  Every so
+ * often a batch is not split, which tells how many groups it has.  Statements of
+ * parts do not go through the keys in one order: so all that is for those who hold
+ * the lock for themselves.
  *
  * All memory of a batch is in one context, reset when the batch is done or,
  * after an error, when the next one begins.
@@ -479,7 +481,9 @@ choose_parts(SeViewState *state, int rows, bool alone)
 		state->repeats = false;
 		return 1;
 	}
-	if (state->repeats || state->whole_rows == 0)
+	/* parts would go through the index one after the other */
+	if (state->repeats || state->whole_rows == 0 ||
+		!se_locator_is_warm(state->locator))
 		return 1;
 	expected = (double) state->whole_groups * rows / state->whole_rows;
 	if (expected < 2.0 * se_guc_part_groups ||
