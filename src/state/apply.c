@@ -96,7 +96,7 @@ struct SeViewState
 	SeExpiry   *expiry;			/* NULL: groups stay for ever */
 	int			n_distinct;
 	Distinct   *distinct;
-	int			batches;		/* that were looked at for splitting */
+	uint32		batches;		/* that were looked at for splitting */
 	bool		repeats;		/* parts had many groups in common */
 	int			whole_rows;		/* of the last batch that was not split */
 	int64		whole_groups;
@@ -467,7 +467,11 @@ run_delta(SeViewState *state, const SeRowRange *range, TimestampTz closed_to,
 	return result;
 }
 
-/* Into how many parts the next batch is split. */
+/*
+ * Into how many parts the next batch is split.  A larger one than the last that was
+ * whole is expected to have no more groups: a small batch does not tell how many
+ * there are.
+ */
 static int
 choose_parts(SeViewState *state, int rows, bool alone)
 {
@@ -485,7 +489,8 @@ choose_parts(SeViewState *state, int rows, bool alone)
 	if (state->repeats || state->whole_rows == 0 ||
 		!se_locator_is_warm(state->locator))
 		return 1;
-	expected = (double) state->whole_groups * rows / state->whole_rows;
+	expected = (double) state->whole_groups *
+		Min(rows, state->whole_rows) / state->whole_rows;
 	if (expected < 2.0 * se_guc_part_groups ||
 		!ConditionalLockDatabaseObject(RelationRelationId, state->relid,
 									   SE_MERGE_LOCK, ExclusiveLock))
