@@ -348,6 +348,18 @@ run_merge_plan(SeViewState *state, EphemeralNamedRelation delta,
 	CommandCounterIncrement();
 }
 
+/*
+ * May this transaction merge by itself?  Then the lock is its own until it ends.
+ * With an old snapshot it would not see what was merged since.
+ */
+static bool
+lock_for_itself(SeViewState *state, bool alone)
+{
+	return alone && !state->serial && !IsolationUsesXactSnapshot() &&
+		ConditionalLockDatabaseObject(RelationRelationId, state->relid,
+									  SE_MERGE_LOCK, ExclusiveLock);
+}
+
 /* The groups of a batch into the state table. */
 static void
 merge(SeViewState *state, TupleDesc desc, Tuplestorestate *groups,
@@ -355,11 +367,8 @@ merge(SeViewState *state, TupleDesc desc, Tuplestorestate *groups,
 {
 	EphemeralNamedRelation delta;
 
-	/* an old snapshot would not see what was merged since */
-	if (state->serial || !alone || IsolationUsesXactSnapshot() ||
-		tuplestore_tuple_count(groups) < se_guc_direct_merge_groups ||
-		!ConditionalLockDatabaseObject(RelationRelationId, state->relid,
-									   SE_MERGE_LOCK, ExclusiveLock))
+	if (tuplestore_tuple_count(groups) < se_guc_direct_merge_groups ||
+		!lock_for_itself(state, alone))
 	{
 		LockDatabaseObject(RelationRelationId, state->relid, SE_MERGE_LOCK,
 						   ShareLock);
@@ -477,8 +486,7 @@ choose_parts(SeViewState *state, int rows, bool alone)
 {
 	double		expected;
 
-	if (!alone || state->serial || state->n_distinct > 0 ||
-		IsolationUsesXactSnapshot())
+	if (state->n_distinct > 0)
 		return 1;
 	if (state->batches++ % LOOK_AGAIN == 0)
 	{
@@ -492,8 +500,7 @@ choose_parts(SeViewState *state, int rows, bool alone)
 	expected = (double) state->whole_groups *
 		Min(rows, state->whole_rows) / state->whole_rows;
 	if (expected < 2.0 * se_guc_part_groups ||
-		!ConditionalLockDatabaseObject(RelationRelationId, state->relid,
-									   SE_MERGE_LOCK, ExclusiveLock))
+		!lock_for_itself(state, alone))
 		return 1;
 	return (int) Min(MOST_PARTS, expected / se_guc_part_groups);
 }
