@@ -94,6 +94,21 @@ CREATE USER MAPPING FOR app SERVER kafka;
 """
 
 
+# every batch updates each of the groups once, in an order of its own
+BLOAT_BATCHES = """
+DO $$
+BEGIN
+  FOR b IN 1 .. {batches} LOOP
+    PERFORM stream.ingest('churn', VARIADIC ARRAY(
+      SELECT k || ',' || k::bigint * b % 9973 FROM generate_series(1, {groups}) k
+      ORDER BY k::bigint * b % 1009));
+    COMMIT;
+  END LOOP;
+END $$"""
+BLOAT_VIEW = ("SELECT k, count(*) AS n, sum(v) AS total, avg(v) AS mean,"
+              " max(v) AS top FROM churn GROUP BY k")
+
+
 class WrongResult(Exception):
     """A run that does not count."""
 
@@ -437,6 +452,30 @@ class Lab:
                                   f" {self.error()}")
             time.sleep(0.003)
         return {"seconds": done - passed, "longest_ms": longest}
+
+    def bloat_run(self, groups, batches):
+        """Updates each group of a view without a window once in every batch.
+
+        Returns the bytes of the state table, with its index, when the groups
+        were just made and in the end."""
+        size = "SELECT pg_total_relation_size('per_k_state')"
+        self.app.execute(
+            "SELECT stream.create_stream('churn', columns => 'k int, v numeric',"
+            " format => 'csv', options => '{\"staging_max_rows\": 0}')")
+        try:
+            self.app.execute("SELECT stream.create_view('per_k', %s)",
+                             (BLOAT_VIEW,))
+            self.app.execute(BLOAT_BATCHES.format(groups=groups, batches=1))
+            fresh = self.app.execute(size).fetchone()[0]
+            self.app.execute(BLOAT_BATCHES.format(groups=groups,
+                                                  batches=batches))
+            counts = self.app.execute(
+                "SELECT count(*), min(n), max(n) FROM per_k").fetchone()
+            if counts != (groups, batches + 1, batches + 1):
+                raise WrongResult(f"bloat: {counts} groups and events of each")
+            return {"fresh": fresh, "bytes": self.app.execute(size).fetchone()[0]}
+        finally:
+            self.app.execute("SELECT stream.drop('churn', true)")
 
     def new_groups_run(self, rate, minutes):
         """Every event is a group of its own; figures of each minute."""

@@ -13,7 +13,7 @@ from lab import HERE, Lab, WrongResult
 
 ALL = ["throughput", "unstaged", "views", "latency", "idle", "memory"]
 OPERATORS = ["hop", "cumulate", "session", "distinct", "hll"]
-STATES = ["groups", "closing", "newgroups"]
+STATES = ["groups", "closing", "newgroups", "bloat"]
 RATE = 10_000
 HISTORY = os.path.join(HERE, "..", "docs", "benchmarks.md")
 
@@ -195,6 +195,16 @@ def new_groups_figures(lab, arguments, figures):
     figures["new groups, k/s in the last minute"] = rate(runs[-1]) / 1000
 
 
+def bloat_figures(lab, figures):
+    groups, batches = 1000, 10_000
+    say(f"{groups * batches} updates of {groups} groups")
+    run = lab.bloat_run(groups, batches)
+    say(f"  state table, fresh {run['fresh'] / 1024:.0f} kB,"
+        f" then {run['bytes'] / 1024:.0f} kB")
+    figures["bloat, size after 10 M updates / fresh"] = (
+        run["bytes"] / run["fresh"])
+
+
 def memory_figures(lab, arguments, figures):
     say("48 partitions")
     topic, expected = lab.backlog(arguments.events, 48)
@@ -232,6 +242,7 @@ STATE_TARGETS = {
     "longest batch meanwhile, ms": ("<=", 200, 50),
     "new groups, CPU of last minute / second": ("<=", 1.2, 1.1),
     "new groups, k/s in the last minute": (">=", 98, 99),
+    "bloat, size after 10 M updates / fresh": ("<=", 1.5, 1.1),
 }
 
 
@@ -309,6 +320,8 @@ def main():
         closing_figures(lab, arguments, figures)
     if "newgroups" in only:
         new_groups_figures(lab, arguments, figures)
+    if "bloat" in only:
+        bloat_figures(lab, figures)
     print_table(figures)
     if not arguments.no_history:
         append_history(lab, arguments, figures, notes, load)
