@@ -222,7 +222,7 @@ se_finder_hash(SeFinder *finder, TupleTableSlot *row)
 void
 se_finder_locate(SeFinder *finder, uint32 hash, SeLocation *at)
 {
-	if (!finder->is_heap || !se_locator_find(finder->locator, hash, &at->tid) ||
+	if (!finder->is_heap || !se_locator_find(finder->locator, hash, at) ||
 		ItemPointerGetBlockNumberNoCheck(&at->tid) >= finder->blocks)
 		ItemPointerSetInvalid(&at->tid);
 	at->buffer = InvalidBuffer;
@@ -269,8 +269,9 @@ se_finder_find(SeFinder *finder, TupleTableSlot *row, const SeLocation *at,
 }
 
 void
-se_finder_remember(SeFinder *finder, uint32 hash, const ItemPointerData *tid)
+se_finder_remember(SeFinder *finder, uint32 hash, const SeLocation *was,
+				   const ItemPointerData *tid)
 {
 	if (finder->is_heap)
-		se_locator_store(finder->locator, hash, tid);
+		se_locator_store(finder->locator, hash, was, tid);
 }

@@ -36,8 +36,9 @@ extern void se_finder_locate(SeFinder *finder, uint32 hash, SeLocation *at);
 extern bool se_finder_find(SeFinder *finder, TupleTableSlot *row,
 						   const SeLocation *at, bool *located);
 
-/* The group's row is there now. */
+/* The group's row is at tid now; where was it located, or NULL. */
 extern void se_finder_remember(SeFinder *finder, uint32 hash,
+							   const SeLocation *was,
 							   const ItemPointerData *tid);
 
 #endif							/* SE_STATE_FIND_H */

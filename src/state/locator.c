@@ -10,14 +10,20 @@
  * it can have the page loaded before it is needed, from memory or from disk.
  *
  *		hash of the group's key -> bucket of 16 entries, two cache lines
- *		entry:	21 bits of the hash | 32 of the block | 11 of the line pointer
+ *		entry:	23 bits of the hash | 32 of the block | 9 of the line pointer
  *
  * An entry may be wrong: the row was moved, the line pointer was used again, or two
  * groups look alike.  So the caller compares the row's key and asks the index
  * when it is another.  Nothing here has to be told of vacuum, rollbacks or DDL.
  *
- * Buckets are the low bits of the hash, entries have the others: so the buckets
- * can be doubled where they are, each into itself and one new.  They are when
+ * A bucket is filled from its first entry on.  What a full one has no room for goes
+ * to its partner, the bucket whose number differs in the highest bit: without that
+ * one group in a hundred would be looked for in the index, at ten times the cost of
+ * any other, when six entries in ten are in use.
+ *
+ * Buckets are the low bits of the hash, entries have the others and the highest of
+ * those: so the buckets can be doubled where they are, each into itself and one
+ * new; entries that were a partner's guests are forgotten then.  They are when
  * most entries are in use, as long as stream_ext.locator_memory allows; if groups
  * come for some time only, of windows that close, not before some come that had
  * been forgotten.  Otherwise later entries take the place of earlier ones.
@@ -42,9 +48,10 @@
 
 #define WAY_BITS 4
 #define WAYS (1 << WAY_BITS)	/* entries of a bucket */
-#define FEWEST_BITS 11			/* of the hash that choose a bucket; entries
-								 * do not have them */
-#define LINE_POINTER_BITS 11	/* enough for MaxHeapTuplesPerPage */
+#define LINE_POINTER_BITS (BLCKSZ > 8192 ? 11 : 9)	/* enough for MaxHeapTuplesPerPage */
+#define FEWEST_BITS LINE_POINTER_BITS	/* of the hash that choose a bucket; entries
+										 * do not have them */
+#define FEWEST (1 << (FEWEST_BITS + 1)) /* buckets: entries have one of their bits */
 #define TAG_SHIFT (32 + LINE_POINTER_BITS)
 #define FULL 0.7				/* entries in use, from which on more are made */
 #define MISSED 0.1				/* forgotten groups that were asked for meanwhile */
@@ -52,11 +59,12 @@
 #define CACHE_LINE 64
 #define SIZE_HUGE (2 * 1024 * 1024)	/* of a huge page */
 #define HEADER_LINES 4			/* of a page's header and first line pointers */
+#define POINTER_LINES 10		/* where a free line pointer mostly is found */
 #define ROW_LINES 2				/* and of a row, more or less */
 
 typedef struct Bucket
 {
-	uint64		entries[WAYS];	/* 0: empty */
+	uint64		entries[WAYS];	/* 0: empty, like all that follow */
 } Bucket;
 
 StaticAssertDecl(sizeof(Bucket) == 2 * CACHE_LINE, "a bucket is two cache lines");
@@ -134,26 +142,53 @@ se_locator_prefetch(const SeLocator *locator, uint32 hash)
 	__builtin_prefetch((char *) bucket + CACHE_LINE, 1);
 }
 
-bool
-se_locator_find(const SeLocator *locator, uint32 hash, ItemPointer tid)
+/* The entry with this tag, or else the first empty one; NULL if the bucket is full. */
+static uint64 *
+look_into(Bucket *bucket, uint64 tag)
 {
-	uint64		tag = tag_of(hash);
-	Bucket	   *bucket;
+	for (int i = 0; i < WAYS; i++)
+	{
+		uint64	   *entry = &bucket->entries[i];
+
+		if (*entry == 0 || has_tag(*entry, tag))
+			return entry;
+	}
+	return NULL;
+}
+
+static uint64 *
+find_entry(const SeLocator *locator, uint32 hash, uint64 tag)
+{
+	uint64	   *entry = look_into(bucket_of(locator, hash), tag);
+
+	return entry ? entry :
+		look_into(bucket_of(locator, hash ^ (locator->n >> 1)), tag);
+}
+
+bool
+se_locator_find(const SeLocator *locator, uint32 hash, SeLocation *at)
+{
+	uint64	   *entry;
 
 	if (locator->buckets == NULL)
 		return false;
-	bucket = bucket_of(locator, hash);
-	for (int i = 0; i < WAYS; i++)
-	{
-		uint64		entry = bucket->entries[i];
+	entry = find_entry(locator, hash, tag_of(hash));
+	if (entry == NULL || *entry == 0)
+		return false;
+	ItemPointerSet(&at->tid, (BlockNumber) (*entry >> LINE_POINTER_BITS),
+				   (OffsetNumber) (*entry & ((1 << LINE_POINTER_BITS) - 1)));
+	at->entry = entry - locator->buckets->entries;
+	return true;
+}
 
-		if (entry == 0 || !has_tag(entry, tag))
-			continue;
-		ItemPointerSet(tid, (BlockNumber) (entry >> LINE_POINTER_BITS),
-					   (OffsetNumber) (entry & ((1 << LINE_POINTER_BITS) - 1)));
-		return true;
-	}
-	return false;
+void
+se_locator_prefetch_entry(const SeLocator *locator, uint32 hash,
+						  const SeLocation *at)
+{
+	if (ItemPointerIsValid(&at->tid))
+		__builtin_prefetch(&locator->buckets->entries[at->entry], 1);
+	else
+		se_locator_prefetch(locator, hash);
 }
 
 /* Random reads of small pages would wait for their addresses, too. */
@@ -197,50 +232,70 @@ allocate(SeLocator *locator, uint32 n)
 	return true;
 }
 
+/* Of the first n buckets each goes into itself and the one n behind it. */
+static void
+split(SeLocator *locator, uint32 b, uint32 n)
+{
+	Bucket	   *bucket = &locator->buckets[b];
+	uint64	   *stays = bucket->entries;
+	uint64	   *moves = locator->buckets[n + b].entries;
+
+	for (int i = 0; i < WAYS && bucket->entries[i] != 0; i++)
+	{
+		uint64		entry = bucket->entries[i];
+		uint32		hash = (uint32) (entry >> TAG_SHIFT) << FEWEST_BITS;
+
+		bucket->entries[i] = 0;
+		if (((hash ^ b) & (n >> 1)) != 0)
+			locator->in_use--;	/* a guest */
+		else if (hash & n)
+			*moves++ = entry;
+		else
+			*stays++ = entry;
+	}
+}
+
 static void
 grow(SeLocator *locator)
 {
 	uint32		n = locator->n;
-	uint32		moves = n >> FEWEST_BITS;	/* the bit that tells halves apart */
 
 	locator->missed = 0;
 	if (n >= PG_UINT32_MAX / 2 || !allocate(locator, n * 2))
 		return;
 	for (uint32 b = 0; b < n; b++)
-		for (int i = 0, to = 0; i < WAYS; i++)
-		{
-			uint64	   *entry = &locator->buckets[b].entries[i];
+		split(locator, b, n);
+}
 
-			if (((*entry >> TAG_SHIFT) & moves) == 0)
-				continue;
-			locator->buckets[n + b].entries[to++] = *entry;
-			*entry = 0;
-		}
+/* The one that told where the row was, if it is still there. */
+static uint64 *
+known_entry(const SeLocator *locator, const SeLocation *at, uint64 tag)
+{
+	uint64	   *entry;
+
+	if (at == NULL || !ItemPointerIsValid(&at->tid))
+		return NULL;
+	entry = &locator->buckets->entries[at->entry];
+	return *entry != 0 && has_tag(*entry, tag) ? entry : NULL;
 }
 
 void
-se_locator_store(SeLocator *locator, uint32 hash, const ItemPointerData *tid)
+se_locator_store(SeLocator *locator, uint32 hash, const SeLocation *was,
+				 const ItemPointerData *tid)
 {
 	uint64		tag = tag_of(hash);
-	Bucket	   *bucket;
-	int			free = hash >> (32 - WAY_BITS); /* the one to go */
+	uint64	   *entry;
 
-	if (locator->buckets == NULL && !allocate(locator, 1 << FEWEST_BITS))
+	if (locator->buckets == NULL && !allocate(locator, FEWEST))
 		return;
-	bucket = bucket_of(locator, hash);
-	for (int i = 0; i < WAYS; i++)
-	{
-		if (bucket->entries[i] == 0)
-			free = i;
-		else if (has_tag(bucket->entries[i], tag))
-		{
-			free = i;
-			break;
-		}
-	}
-	if (bucket->entries[free] == 0)
+	entry = known_entry(locator, was, tag);
+	if (entry == NULL)
+		entry = find_entry(locator, hash, tag);
+	if (entry == NULL)
+		entry = &bucket_of(locator, hash)->entries[hash >> (32 - WAY_BITS)];
+	if (*entry == 0)
 		locator->in_use++;
-	bucket->entries[free] = tag |
+	*entry = tag |
 		(uint64) ItemPointerGetBlockNumber(tid) << LINE_POINTER_BITS |
 		ItemPointerGetOffsetNumber(tid);
 	if (locator->in_use > locator->n * (WAYS * FULL) &&
@@ -312,10 +367,11 @@ se_locator_prefetch_row(const SeLocation *at)
 	if (at->buffer <= 0)
 		return;
 	page = (char *) BufferGetBlock(at->buffer);
-	/* a free line pointer will be looked for among all, or made behind them */
+	/* a free line pointer will be looked for from the first on, or made behind all */
 	pointers_end = ((PageHeader) page)->pd_lower % BLCKSZ;
 	if (PageHasFreeLinePointers((Page) page))
-		for (Size i = HEADER_LINES * CACHE_LINE; i < pointers_end; i += CACHE_LINE)
+		for (Size i = HEADER_LINES * CACHE_LINE;
+			 i < Min(pointers_end, POINTER_LINES * CACHE_LINE); i += CACHE_LINE)
 			__builtin_prefetch(page + i, 1);
 	else
 		__builtin_prefetch(page + pointers_end, 1);

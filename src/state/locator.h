@@ -25,12 +25,28 @@ typedef struct SeLocator SeLocator;
  */
 extern SeLocator *se_locator_create(bool passing);
 
+/* Where a row may be, and what is being done to load it. */
+typedef struct SeLocation
+{
+	ItemPointerData tid;
+	Buffer		buffer;			/* that held the page a moment ago, or invalid */
+	uint64		entry;			/* of the locator, if tid is valid */
+} SeLocation;
+
 /* Loads the cache lines in which se_locator_find() will look. */
 extern void se_locator_prefetch(const SeLocator *locator, uint32 hash);
+
+/* Sets at->tid and at->entry, if it is known. */
 extern bool se_locator_find(const SeLocator *locator, uint32 hash,
-							ItemPointer tid);
+							SeLocation *at);
+
+/* Loads the cache lines in which se_locator_store() will look. */
+extern void se_locator_prefetch_entry(const SeLocator *locator, uint32 hash,
+									  const SeLocation *at);
+
+/* The row is at tid now; it was where was tells, if that is not NULL. */
 extern void se_locator_store(SeLocator *locator, uint32 hash,
-							 const ItemPointerData *tid);
+							 const SeLocation *was, const ItemPointerData *tid);
 
 /* Loads what begins here, as much as a row mostly has. */
 extern void se_prefetch_memory(const void *memory);
@@ -43,13 +59,6 @@ extern void se_locator_note(SeLocator *locator, uint64 located, uint64 missed,
 							uint64 rows);
 /* Most of the last merge were of the first kind. */
 extern bool se_locator_is_warm(const SeLocator *locator);
-
-/* Where a row may be, and what is being done to load it. */
-typedef struct SeLocation
-{
-	ItemPointerData tid;
-	Buffer		buffer;			/* that held the page a moment ago, or invalid */
-} SeLocation;
 
 /*
  * The steps to a page, of which each takes memory that the one before has loaded.

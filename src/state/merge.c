@@ -229,7 +229,7 @@ flush(Merge *merge, Target *target)
 		ResetPerTupleExprContext(merge->estate);
 		se_insert_index_tuples(target->rel, target->fresh[i], merge->estate,
 							   false, SE_ALL_INDEXES);
-		se_finder_remember(target->finder, target->fresh_hash[i],
+		se_finder_remember(target->finder, target->fresh_hash[i], NULL,
 						   &target->fresh[i]->tts_tid);
 		ExecClearTuple(target->fresh[i]);
 	}
@@ -255,8 +255,9 @@ insert_group(Merge *merge, Target *target, TupleTableSlot *row, uint32 hash)
 
 /* DO UPDATE SET ... WHERE ... of the row found. */
 static void
-update_group(Merge *merge, Target *target, TupleTableSlot *row, uint32 hash)
+update_group(Merge *merge, const Waiting *it, TupleTableSlot *row)
 {
+	Target	   *target = it->target;
 	OnConflictSetState *set = target->rel->ri_onConflict;
 	ExprContext *econtext = merge->node->ps.ps_ExprContext;
 	ItemPointerData tid = target->existing->tts_tid;
@@ -287,7 +288,8 @@ update_group(Merge *merge, Target *target, TupleTableSlot *row, uint32 hash)
 		se_insert_index_tuples(target->rel, set->oc_ProjSlot, merge->estate,
 							   true, indexes);
 	}
-	se_finder_remember(target->finder, hash, &set->oc_ProjSlot->tts_tid);
+	se_finder_remember(target->finder, it->hash, &it->at,
+					   &set->oc_ProjSlot->tts_tid);
 }
 
 /* ---- rows that wait ---- */
@@ -451,7 +453,7 @@ load_row(Merge *merge, Waiting *it)
 static void
 load_place(Merge *merge, Waiting *it)
 {
-	se_locator_prefetch(merge->locator, it->hash);
+	se_locator_prefetch_entry(merge->locator, it->hash, &it->at);
 }
 
 static void
@@ -466,7 +468,7 @@ merge_row(Merge *merge, Waiting *it)
 	if (se_finder_find(it->target->finder, row, &it->at, &located))
 	{
 		merge->n_missed += !located;
-		update_group(merge, it->target, row, it->hash);
+		update_group(merge, it, row);
 		ExecClearTuple(it->target->existing);
 	}
 	else

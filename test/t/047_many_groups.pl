@@ -89,7 +89,7 @@ is($node->sql('SELECT view_name, sqlstate FROM events_dead_letters'), 'public.fa
 is($node->sql('SELECT sum(n) = (SELECT count(*) - 1 FROM events) FROM faulty'), 't', 'which has all others');
 
 # memory for few of the groups, and for none
-for my $memory ('128kB', '0')
+for my $memory ('640kB', '0')
 {
 	is(join(' ', $node->worker_pids('events')), $worker, 'the worker is the same');
 	$node->sql("SELECT stream.pause('events')");
@@ -99,4 +99,24 @@ for my $memory ('128kB', '0')
 	round("known to a new worker with $memory for places") for 1 .. 2;
 	($worker) = $node->worker_pids('events');
 }
+
+# Of a group whose place is known the index is not asked.  There is room for 16384
+# places in 1024 buckets: of 11,000 groups 8 in 1000 find theirs full, but hardly one
+# finds both of its own full.
+$node->sql("ALTER SYSTEM SET stream_ext.locator_memory = '128kB'");
+$node->reload;
+$kafka->create('keys', 1);
+$node->sql(qq{
+	SELECT stream.create_stream('keys', columns => '$StreamExt::Node::columns', server => 'kafka', topic => 'keys',
+		options => '{"batch_max_rows": 5000}'),
+		stream.create_view('totals', 'SELECT seq % 11000 AS g, count(*) AS n FROM keys GROUP BY 1')});
+$kafka->gen('keys', count => 33_000, partitions => 1, step => 10);
+$node->catch_up('keys');
+is($node->sql('SELECT count(*), min(n), max(n) FROM totals'), '11000|3|3', 'each key three times');
+$node->sql("SELECT stream.pause('keys')");
+$node->wait_for(q{SELECT count(*) = 0 FROM stream.partitions WHERE stream::text = 'keys' AND worker_pid IS NOT NULL}, 'the end of the worker');
+my ($added, $updated, $asked) = split /\|/, $node->sql(q{
+	SELECT n_tup_ins, n_tup_upd, idx_scan FROM pg_stat_user_tables WHERE relname = 'totals_state'});
+is("$added|$updated", '11000|22000', 'a row of each, updated twice');
+cmp_ok($asked - $added, '<', 0.004 * $updated, 'the index was asked for hardly more than the new ones');
 done_testing();
