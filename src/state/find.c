@@ -38,7 +38,7 @@ struct SeFinder
 	IndexScanDesc scan;			/* in that index */
 	ScanKeyData scan_keys[INDEX_MAX_KEYS];
 	bool		is_heap;
-	Size		room;			/* free bytes below which a heap's page is pruned */
+	Size		room;			/* of two rows: with less a heap's page is pruned */
 	BlockNumber blocks;			/* that the table had */
 	SeLocator  *locator;
 	TupleTableSlot *existing;
@@ -77,7 +77,7 @@ se_finder_open(ResultRelInfo *table, TupleTableSlot *existing,
 	finder->existing = existing;
 	finder->locator = locator;
 	finder->is_heap = rel->rd_tableam == GetHeapamTableAmRoutine();
-	finder->room = BLCKSZ / 10;
+	finder->room = 2 * MAXALIGN(SizeofHeapTupleHeader);
 	finder->blocks = RelationGetNumberOfBlocks(rel);
 	for (int i = 0; i < keys->ii_NumIndexKeyAttrs; i++)
 		ScanKeyEntryInitialize(&finder->scan_keys[i], 0, i + 1,
@@ -123,8 +123,8 @@ read_row(SeFinder *finder, ItemPointer tid, Buffer buffer, HeapTuple tuple)
  * at this line pointer, else the very one.  The page is pinned, for the slot now.
  *
  * It does what an index scan does for a heap, but for pruning the page whenever
- * the fillfactor would have it: that is for the room which an update needs, and
- * there is some until the page is nearly full.
+ * the fillfactor would have it, or a tenth of it is all that is free: that is for the
+ * room which an update needs, and there is some until the page is full.
  */
 static bool
 fetch(SeFinder *finder, ItemPointerData tid, Buffer buffer, bool *all_dead)
