@@ -22,7 +22,7 @@ int			se_guc_fetch_memory_kb = 64 * 1024;
 int			se_guc_discovery_interval_ms = 10000;
 int			se_guc_work_mem_kb = 32 * 1024;
 int			se_guc_direct_merge_groups = 1000;
-int			se_guc_part_groups = 8000;
+int			se_guc_part_groups = 4000;
 int			se_guc_locator_memory_kb = 128 * 1024;
 
 void
@@ -92,7 +92,7 @@ se_guc_init(void)
 	DefineCustomIntVariable("stream_ext.part_groups",
 							"How many groups a part of a batch has that is split.",
 							"For tests.",
-							&se_guc_part_groups, 8000, 1, INT_MAX,
+							&se_guc_part_groups, 4000, 1, INT_MAX,
 							PGC_USERSET, GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE,
 							NULL, NULL, NULL);
 
