@@ -58,9 +58,7 @@
 #define WARM 0.7				/* rows found at once */
 #define CACHE_LINE 64
 #define SIZE_HUGE (2 * 1024 * 1024)	/* of a huge page */
-#define HEADER_LINES 4			/* of a page's header and first line pointers */
 #define POINTER_LINES 10		/* where a free line pointer mostly is found */
-#define ROW_LINES 2				/* and of a row, more or less */
 
 typedef struct Bucket
 {
@@ -321,8 +319,8 @@ se_locator_is_warm(const SeLocator *locator)
 void
 se_prefetch_memory(const void *memory)
 {
-	for (int i = 0; i < ROW_LINES; i++)
-		__builtin_prefetch((const char *) memory + i * CACHE_LINE);
+	__builtin_prefetch(memory);
+	__builtin_prefetch((const char *) memory + CACHE_LINE);
 }
 
 void
@@ -346,8 +344,7 @@ se_locator_prefetch_page(const SeLocation *at)
 		return;
 	page = (char *) BufferGetBlock(at->buffer);
 	__builtin_prefetch(GetBufferDescriptor(at->buffer - 1), 1);
-	for (int i = 0; i < HEADER_LINES; i++)
-		__builtin_prefetch(page + i * CACHE_LINE, 1);
+	__builtin_prefetch(page, 1);
 	__builtin_prefetch(PageGetItemId((Page) page,
 									 ItemPointerGetOffsetNumberNoCheck(&at->tid)));
 }
@@ -362,7 +359,9 @@ se_locator_prefetch_row(const SeLocation *at)
 	char	   *page;
 	ItemId		item;
 	Size		pointers_end;
-	Size		free_space;
+	Size		row;
+	Size		last;			/* byte of the row, from its first */
+	Size		free_end;
 
 	if (at->buffer <= 0)
 		return;
@@ -370,20 +369,21 @@ se_locator_prefetch_row(const SeLocation *at)
 	/* a free line pointer will be looked for from the first on, or made behind all */
 	pointers_end = ((PageHeader) page)->pd_lower % BLCKSZ;
 	if (PageHasFreeLinePointers((Page) page))
-		for (Size i = HEADER_LINES * CACHE_LINE;
+		for (Size i = CACHE_LINE;
 			 i < Min(pointers_end, POINTER_LINES * CACHE_LINE); i += CACHE_LINE)
 			__builtin_prefetch(page + i, 1);
 	else
 		__builtin_prefetch(page + pointers_end, 1);
 	item = PageGetItemId((Page) page,
 						 ItemPointerGetOffsetNumberNoCheck(&at->tid));
-	free_space = ((PageHeader) page)->pd_upper % BLCKSZ;
-	for (int i = 0; i < ROW_LINES; i++)
-	{
-		__builtin_prefetch(page + (ItemIdGetOffset(item) + i * CACHE_LINE) % BLCKSZ);
-		/* the next row will end where free space does */
-		__builtin_prefetch(page + (free_space - 1 - i * CACHE_LINE) % BLCKSZ, 1);
-	}
+	row = ItemIdGetOffset(item);
+	last = ItemIdGetLength(item) - 1;
+	__builtin_prefetch(page + row % BLCKSZ);
+	__builtin_prefetch(page + (row + last) % BLCKSZ);
+	/* the next row will end where free space does */
+	free_end = ((PageHeader) page)->pd_upper - 1;
+	__builtin_prefetch(page + free_end % BLCKSZ, 1);
+	__builtin_prefetch(page + (free_end - last) % BLCKSZ, 1);
 }
 
 /*

@@ -65,9 +65,9 @@ extern bool se_locator_is_warm(const SeLocator *locator);
  * First: in which buffer it is; if in none, it begins to be read.
  */
 extern void se_locator_find_page(Relation rel, SeLocation *at);
-/* Then: loads the header of the page, its first line pointers and the row's. */
+/* Then: loads the header of the page and the row's line pointer. */
 extern void se_locator_prefetch_page(const SeLocation *at);
-/* Some steps later: loads the row. */
+/* Some steps later: loads the row, and where the page will take the next. */
 extern void se_locator_prefetch_row(const SeLocation *at);
 /* And then: the page itself, pinned.  at->tid is valid. */
 extern Buffer se_locator_read_page(Relation rel, const SeLocation *at);
