@@ -5,6 +5,7 @@ import ctypes
 import datetime
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -155,10 +156,19 @@ def backlog_figures(lab, arguments, figures, notes):
             run["private_kb"] for run in runs["on"]) / 1024
 
 
+def check_disk(directory, events):
+    """Full disks stop the broker, which would be waited for in vain."""
+    needed = 20 + events * 80 // 1_000_000_000  # with the server and its WAL
+    free = shutil.disk_usage(directory).free // 1_000_000_000
+    if free < needed:
+        raise WrongResult(f"{free} GB of disk are free, {needed} are needed")
+
+
 def groups_figures(lab, arguments, figures):
     """A view without a window, by few keys and by many."""
     runs = {}
     events = 3 * arguments.groups // 2
+    check_disk(arguments.dir, 3 * events * (arguments.rounds + 1))
     say(f"backlogs of {events} events of 1000 and of {arguments.groups} ads")
     for what, run in lab.groups_runs(arguments.groups, events,
                                      arguments.rounds):

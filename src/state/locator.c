@@ -18,8 +18,8 @@
  *
  * A bucket is filled from its first entry on.  What a full one has no room for goes
  * to its partner, the bucket whose number differs in the highest bit: without that
- * one group in a hundred would be looked for in the index, at ten times the cost of
- * any other, when six entries in ten are in use.
+ * one group in a hundred would be looked for in the index, at several times the cost
+ * of any other, when six entries in ten are in use.
  *
  * Buckets are the low bits of the hash, entries have the others and the highest of
  * those: so the buckets can be doubled where they are, each into itself and one
