@@ -128,6 +128,13 @@ bucket_of(const SeLocator *locator, uint32 hash)
 	return &locator->buckets[hash & (locator->n - 1)];
 }
 
+/* By its number among those of all buckets. */
+static uint64 *
+entry_at(const SeLocator *locator, uint64 number)
+{
+	return &locator->buckets[number >> WAY_BITS].entries[number & (WAYS - 1)];
+}
+
 void
 se_locator_prefetch(const SeLocator *locator, uint32 hash)
 {
@@ -175,7 +182,7 @@ se_locator_find(const SeLocator *locator, uint32 hash, SeLocation *at)
 		return false;
 	ItemPointerSet(&at->tid, (BlockNumber) (*entry >> LINE_POINTER_BITS),
 				   (OffsetNumber) (*entry & ((1 << LINE_POINTER_BITS) - 1)));
-	at->entry = entry - locator->buckets->entries;
+	at->entry = entry - (uint64 *) locator->buckets;
 	return true;
 }
 
@@ -184,7 +191,7 @@ se_locator_prefetch_entry(const SeLocator *locator, uint32 hash,
 						  const SeLocation *at)
 {
 	if (ItemPointerIsValid(&at->tid))
-		__builtin_prefetch(&locator->buckets->entries[at->entry], 1);
+		__builtin_prefetch(entry_at(locator, at->entry), 1);
 	else
 		se_locator_prefetch(locator, hash);
 }
@@ -273,7 +280,7 @@ known_entry(const SeLocator *locator, const SeLocation *at, uint64 tag)
 
 	if (at == NULL || !ItemPointerIsValid(&at->tid))
 		return NULL;
-	entry = &locator->buckets->entries[at->entry];
+	entry = entry_at(locator, at->entry);
 	return *entry != 0 && has_tag(*entry, tag) ? entry : NULL;
 }
 

@@ -30,7 +30,7 @@ typedef struct SeLocation
 {
 	ItemPointerData tid;
 	Buffer		buffer;			/* that held the page a moment ago, or invalid */
-	uint64		entry;			/* of the locator, if tid is valid */
+	uint64		entry;			/* of the locator, by number, if tid is valid */
 } SeLocation;
 
 /* Loads the cache lines in which se_locator_find() will look. */
