@@ -272,7 +272,11 @@ grow(SeLocator *locator)
 		split(locator, b, n);
 }
 
-/* The one that told where the row was, if it is still there. */
+/*
+ * The one that told where the row was, if it is still there.  The tag is enough: what
+ * it lacks of the hash are bits of the bucket's number that do not change when entries
+ * move, be it to a partner or when buckets are doubled.
+ */
 static uint64 *
 known_entry(const SeLocator *locator, const SeLocation *at, uint64 tag)
 {

@@ -101,7 +101,7 @@ for my $memory ('640kB', '0')
 }
 
 # Of a group whose place is known the index is not asked.  There is room for 16384
-# places in 1024 buckets: of 11,000 groups 8 in 1000 find theirs full, but hardly one
+# places in 1024 buckets: of 11,000 groups 9 in 1000 find theirs full, but hardly one
 # finds both of its own full.
 $node->sql("ALTER SYSTEM SET stream_ext.locator_memory = '128kB'");
 $node->reload;
